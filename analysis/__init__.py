@@ -1,0 +1,1 @@
+"""Understands: passages, claims, findings, links, extent, reports."""

@@ -1,0 +1,1 @@
+"""Speaks: Typer commands; the only place that prints or reads a terminal."""

@@ -1,0 +1,1 @@
+"""Looks: fetches, guards, records. Knows no law and no language."""

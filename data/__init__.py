@@ -1,0 +1,1 @@
+"""Keeps: record types, spool, ledger, case store, export, verifier, codebook and law tables."""
