@@ -1,0 +1,1 @@
+window.tally=window.tally||[];
