@@ -1,0 +1,253 @@
+"""Claims: which coded claims a passage makes, denies, forbids, quotes or reports, and at which words.
+
+One spaCy pipeline of named components over one ``Doc``:
+
+``plainview_fold``    the passage as heard, with places in the original (``analysis/folding.py``)
+``plainview_rules``   the codebook's rules, behind a word index (``analysis/rules.py``)
+``plainview_reader``  the trained component: codes, spans and stance (``analysis/reader.py``)
+``plainview_labels``  rules and reader joined, stance from context, spans in the original text
+
+A passage that neither the rules' word index nor the reader's cheap gate finds worth reading never becomes a ``Doc``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from analysis.folding import Folded, fold
+from analysis.language import language_of
+from analysis.reader import Reader, Seen
+from analysis.rules import Match, Rulebook, sentence_around
+from analysis.stance import Cues, Voice
+from data.codebook import Codebook, load_codebook
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One passage in its context, as the classifier sees it. ``page_role`` is one of ``data.codebook.PAGE_ROLES``."""
+
+    text: str
+    heading: str = ""
+    list_intro: str = ""
+    page_role: str = "other"
+    zone: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A code with its stance at ``Reading.text[start:end]``; ``rule`` names who saw it."""
+
+    code: str
+    stance: str
+    start: int
+    end: int
+    confidence: float
+    rule: str
+
+
+if not Doc.has_extension("plainview"):
+    Doc.set_extension("plainview", default=None)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What the components know of one passage while it is in the pipeline."""
+
+    reading: Reading
+    folded: Folded
+    heading: str
+    list_intro: str
+    matches: Sequence[Match] = ()
+    seen: Seen | None = None
+    labels: tuple[Label, ...] = ()
+
+
+class _Rules:
+    def __init__(self, rulebook: Rulebook) -> None:
+        self._rulebook = rulebook
+
+    def __call__(self, doc: Doc) -> Doc:
+        desk: _Desk = doc._.plainview
+        desk.matches = self._rulebook.find(desk.folded.text, desk.reading.page_role)
+        return doc
+
+
+class _Fold:
+    def __call__(self, doc: Doc) -> Doc:
+        if doc._.plainview is None:
+            doc._.plainview = _desk(Reading(doc.text))
+        return doc
+
+
+class _Read:
+    def __init__(self, reader: Reader | None) -> None:
+        self._reader = reader
+
+    def __call__(self, doc: Doc) -> Doc:
+        return next(self.pipe([doc]))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
+        """Read documents in batches; the order is kept."""
+        docs = iter(stream)
+        while batch := list(islice(docs, batch_size)):
+            if self._reader is not None:
+                desks = [doc._.plainview for doc in batch]
+                contexts = [(d.reading.page_role, d.heading, d.list_intro, d.folded.text) for d in desks]
+                for desk, seen in zip(desks, self._reader.read(contexts), strict=True):
+                    desk.seen = seen
+            yield from batch
+
+
+class _Labels:
+    def __init__(self, codebook: Codebook, cues: Cues) -> None:
+        self._codebook = codebook
+        self._cues = cues
+
+    def __call__(self, doc: Doc) -> Doc:
+        desk: _Desk = doc._.plainview
+        desk.labels = tuple(
+            sorted(self._join(desk), key=lambda label: (label.start, label.end, label.code, label.stance))
+        )
+        spans = []
+        for label in desk.labels:
+            span = doc.char_span(label.start, label.end, label=label.code, kb_id=label.stance, alignment_mode="expand")
+            if span is not None:
+                spans.append(span)
+        doc.spans["claims"] = spans
+        return doc
+
+    def _join(self, desk: _Desk) -> list[Label]:
+        if desk.seen is None:
+            return self._by_rules(desk)
+        return self._by_rules(desk)
+
+    def _by_rules(self, desk: _Desk) -> list[Label]:
+        labels: list[Label] = []
+        taken: set[tuple[str, str]] = set()
+        for match in desk.matches:
+            voice = self._voice(desk, match)
+            if (match.rule.code, voice.stance) in taken:
+                continue
+            taken.add((match.rule.code, voice.stance))
+            start, end = _claim_span(desk.folded, match)
+            labels.append(
+                Label(
+                    match.rule.code,
+                    voice.stance,
+                    *desk.folded.original(start, end),
+                    0.6 if match.rule.weak else 0.75,
+                    match.rule.id,
+                )
+            )
+        return labels
+
+    def _voice(self, desk: _Desk, match: Match) -> Voice:
+        voice = self._cues.voice(
+            desk.folded,
+            match.start,
+            match.end,
+            desk.heading,
+            desk.list_intro,
+            desk.reading.page_role,
+            desk.reading.zone,
+        )
+        if match.rule.stance and voice.stance in ("PROMO", "UI", "DISCLAIM", "TESTI"):
+            return Voice(match.rule.stance, "rule")
+        return voice
+
+
+def _claim_span(folded: Folded, match: Match) -> tuple[int, int]:
+    """The sentence that holds the match, without blanks or closing marks of a list around it."""
+    if match.rule.span == "passage":
+        start, end = 0, len(folded.text)
+    else:
+        start, end = sentence_around(folded.text, match.start, match.end)
+    words = folded.text[start:end]
+    return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
+
+
+def _desk(reading: Reading) -> _Desk:
+    return _Desk(reading, fold(reading.text), fold(reading.heading).text, fold(reading.list_intro).text)
+
+
+@Language.factory("plainview_fold")
+def _make_fold(nlp: Language, name: str) -> Any:
+    return _Fold()
+
+
+@Language.factory("plainview_rules")
+def _make_rules(nlp: Language, name: str) -> Any:
+    return _Rules(Rulebook(load_codebook()))
+
+
+@Language.factory("plainview_reader")
+def _make_reader(nlp: Language, name: str) -> Any:
+    return _Read(Reader.load())
+
+
+@Language.factory("plainview_labels")
+def _make_labels(nlp: Language, name: str) -> Any:
+    codebook = load_codebook()
+    return _Labels(codebook, Cues(codebook))
+
+
+class Claims:
+    """The claims pipeline with the codebook and model it was made from."""
+
+    def __init__(self, codebook: Codebook, reader: Reader | None) -> None:
+        self.codebook = codebook
+        self.codebook_sha256 = codebook.sha256
+        self.model_sha256 = reader.sha256 if reader else hashlib.sha256(b"rules only").hexdigest()
+        self._rulebook = Rulebook(codebook)
+        self._reader = reader
+        self.nlp = spacy.blank("en")
+        self.nlp.max_length = 10_000_000
+        self._components = (
+            _Fold(),
+            _Rules(self._rulebook),
+            _Read(reader),
+            _Labels(codebook, Cues(codebook)),
+        )
+
+    @classmethod
+    def load(cls, codebook: Codebook | None = None) -> Claims:
+        """The pipeline for ``codebook`` (default: the one that travels with the package) and the packaged weights."""
+        return cls(codebook or load_codebook(), Reader.load())
+
+    def read(self, readings: Iterable[Reading], *, batch_size: int = 256) -> Iterator[tuple[Label, ...]]:
+        """Labels of each reading, in the same order, the same for the same input. Never raises on any text.
+
+        Text in another language than English gets no labels (`analysis.language.language_of` says which it is).
+        """
+        source = iter(readings)
+        while batch := list(islice(source, batch_size)):
+            yield from self._read_batch(batch)
+
+    def _read_batch(self, batch: list[Reading]) -> list[tuple[Label, ...]]:
+        desks = [_desk(reading) for reading in batch]
+        docs: list[Doc] = []
+        places: list[int] = []
+        for place, desk in enumerate(desks):
+            desk.matches = self._rulebook.find(desk.folded.text, desk.reading.page_role)
+            if not desk.matches and self._reader is None:
+                continue
+            if language_of(desk.folded.text) != "en":
+                desk.matches = ()
+                continue
+            doc = self.nlp.make_doc(desk.reading.text)
+            doc._.plainview = desk
+            docs.append(doc)
+            places.append(place)
+        if docs:
+            stream: Iterable[Doc] = self._components[2].pipe(docs)
+            for doc in stream:
+                self._components[3](doc)
+        return [desk.labels for desk in desks]
