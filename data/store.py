@@ -1,0 +1,241 @@
+"""``case.duckdb``: the index of a case, made from evidence and ledger, and made again whenever it is missing.
+
+DuckDB lets one process write or many read. Every opening is short and holds a lock beside the file, shared to read and
+exclusive to write, so that a query waits for a moment instead of failing while a sweep is being taken in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from data.case import Case
+from data.records import Observation, Service, Visit
+from data.spool import VISIT, read_addresses, read_attempts, read_visit
+
+_WAIT_SECONDS = 120.0
+_JSON_COLUMNS = frozenset({"hops", "tls", "headers", "redactions", "page", "policy"})
+
+
+class IndexBusy(Exception):
+    """Another process held the index for too long; the message says what to do."""
+
+
+class IndexTooNew(Exception):
+    """The index was made by a later version; the message says what to do."""
+
+
+@contextlib.contextmanager
+def reading(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection. What was taken in since the index was last written is taken in first."""
+    if not case.index.exists() or _behind(case):
+        with writing(case):
+            pass
+    with _locked(case, fcntl.LOCK_SH):
+        connection = duckdb.connect(str(case.index), read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def writing(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that may write, brought up to date with evidence and ledger; keep it short."""
+    with _locked(case, fcntl.LOCK_EX):
+        connection = duckdb.connect(str(case.index))
+        try:
+            _migrate(connection)
+            _catch_up(case, connection)
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _locked(case: Case, kind: int) -> Iterator[None]:
+    with (case.root / "case.lock").open("a") as lock:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise IndexBusy(
+                        f"{case.index.name} has been in use by another command for {_WAIT_SECONDS:g} seconds. "
+                        "Wait for it to finish and try again; nothing was changed."
+                    ) from None
+                time.sleep(0.02)
+        yield
+
+
+def migrations() -> list[tuple[int, str]]:
+    """The schema files in order: number and SQL."""
+    folder = resources.files("data").joinpath("schema")
+    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [(int(name.partition("-")[0]), folder.joinpath(name).read_text(encoding="utf-8")) for name in files]
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    version = (row[0] if row else None) or 0
+    known = migrations()
+    if version > known[-1][0]:
+        raise IndexTooNew(
+            f"The index was made by a later version (schema {version}, this is {known[-1][0]}). Install that version, "
+            "or make the index again with: plainview rebuild"
+        )
+    for number, sql in known:
+        if number > version:
+            with transaction(connection):
+                connection.execute(sql)
+                connection.execute("INSERT INTO schema_version VALUES (?)", [number])
+
+
+@contextlib.contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def append(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Add *rows* to *table* by column name; lists and objects of JSON columns become JSON text."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    arrow = pa.table({name: _column(name, [row[name] for row in rows]) for name in columns})
+    names = ", ".join(f'"{name}"' for name in columns)
+    connection.register("_rows", arrow)
+    try:
+        connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM _rows")  # noqa: S608 - our own names
+    finally:
+        connection.unregister("_rows")
+
+
+def _column(name: str, values: list[Any]) -> pa.Array:
+    if name in _JSON_COLUMNS:
+        return pa.array(
+            [None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True) for value in values],
+            pa.string(),
+        )
+    if values and isinstance(values[0], tuple | list):
+        return pa.array([list(value) for value in values], pa.list_(pa.string()))
+    return pa.array(values)
+
+
+# --- catching up with evidence and ledger
+
+
+def _behind(case: Case) -> bool:
+    """Whether evidence or ledger hold something that the index was not told of."""
+    mark = case.root / "case.lock"
+    if not mark.exists():
+        return True
+    written = case.index.stat().st_mtime_ns
+    newest = max(
+        (path.stat().st_mtime_ns for path in (case.evidence, case.root / "ledger.jsonl") if path.exists()), default=0
+    )
+    return newest > written
+
+
+def _catch_up(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
+    known = {row[0] for row in connection.execute("SELECT visit FROM visits").fetchall()}
+    folders = (
+        sorted(path for path in case.evidence.iterdir() if (path / VISIT).exists()) if case.evidence.exists() else []
+    )
+    services = list(case.services().values())
+    with transaction(connection):
+        connection.execute("DELETE FROM services")
+        append(connection, "services", [_service_row(service) for service in services])
+        for folder in folders:
+            if folder.name not in known:
+                _take_in(connection, folder)
+
+
+def _take_in(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    visit = read_visit(folder)
+    append(connection, "visits", [_visit_row(visit)])
+    for batch in _batches(read_attempts(folder), 5000):
+        append(connection, "observations", [_observation_row(item) for item in batch])
+    for seen in _batches(read_addresses(folder), 20_000):
+        rows = [{"visit": visit.visit, **item.as_json()} for item in seen]
+        append(connection, "addresses", rows)
+
+
+def _service_row(service: Service) -> dict[str, Any]:
+    return service.as_json()
+
+
+def _visit_row(visit: Visit) -> dict[str, Any]:
+    columns = (
+        "visit",
+        "service",
+        "started",
+        "ended",
+        "outcome",
+        "reason",
+        "observations",
+        "addresses",
+        "partial",
+        "resumed",
+        "environment",
+        "policy",
+        "head",
+    )
+    values = visit.as_json()
+    return {name: values[name] for name in columns}
+
+
+def _observation_row(observation: Observation) -> dict[str, Any]:
+    return observation.as_json()
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def observations(
+    connection: duckdb.DuckDBPyConnection, where: str = "", values: Sequence[Any] = ()
+) -> Iterator[Observation]:
+    """Observations as records, in the order of visit and sequence. *where* is SQL of the caller's own, without page text."""
+    sql = f"SELECT * FROM observations {('WHERE ' + where) if where else ''} ORDER BY visit, seq"  # noqa: S608
+    cursor = connection.execute(sql, list(values))
+    names = [item[0] for item in cursor.description]
+    while rows := cursor.fetchmany(2000):
+        for row in rows:
+            yield Observation.from_json({name: _plain(name, value) for name, value in zip(names, row, strict=True)})
+
+
+def _plain(name: str, value: Any) -> Any:
+    return json.loads(value) if name in _JSON_COLUMNS and isinstance(value, str) else value
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The result of a query of the house as a list of dictionaries by column name."""
+    cursor = connection.execute(sql, list(values))
+    names = [item[0] for item in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
