@@ -114,8 +114,10 @@ def _path(url: str) -> tuple[str, list[str], bool]:
             break
     if segments:
         segments[-1] = _EXTENSION.sub("", segments[-1])
-    if segments and _LOCALE.fullmatch(segments[0]) and _name(segments[0]) not in _cues().exact:
-        segments = segments[1:]
+    if segments and _LOCALE.fullmatch(segments[0]):
+        name = _name(segments[0])  # "hc" is a help centre, not a language
+        if name not in _cues().exact and name not in _cues().folder:
+            segments = segments[1:]
     return host, segments, routed
 
 
