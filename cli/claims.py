@@ -1,0 +1,285 @@
+"""Commands for the codebook and the claims pipeline: ``codebook``, ``classify``, ``evaluate``, ``train``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from analysis.claims import Label, Reading
+    from analysis.evaluation import Evaluation, Score
+    from data.codebook import Code
+
+codebook_app = typer.Typer(help="Check, show and test the codebook.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to ``app``."""
+    app.add_typer(codebook_app, name="codebook")
+    app.command("classify")(classify)
+    app.command("evaluate")(evaluate_file)
+    app.command("train")(train)
+
+
+def _fail(message: str, code: int = 2) -> typer.Exit:
+    typer.echo(f"Error: {message}", err=True)
+    return typer.Exit(code)
+
+
+@codebook_app.command("lint")
+def lint(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of TOML files (default: the packaged codebook).")
+    ] = None,
+) -> None:
+    """Check that every code is complete, every example well formed, every rule readable and every hook a row of the law."""
+    from analysis.rules import Rulebook
+    from data.codebook import CodebookError, lint_codebook, load_codebook
+    from data.law import lint_law, load_law
+
+    law = load_law()
+    try:
+        codebook = load_codebook(folder)
+        Rulebook(codebook)
+    except CodebookError as error:
+        raise _fail(str(error)) from error
+    faults = lint_codebook(codebook, frozenset(law.hooks)) + lint_law(law)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
+        raise typer.Exit(2)
+    examples = sum(1 for _ in codebook.examples())
+    typer.echo(f"{len(codebook.codes)} codes, {len(codebook.stances)} stances, {examples} examples: no fault")
+    typer.echo(f"sha256 {codebook.sha256}")
+
+
+@codebook_app.command("show")
+def show(
+    code_id: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="A code such as D04; all if left out.")
+    ] = None,
+) -> None:
+    """Print one code with definition, hooks, examples and rules, or the list of codes."""
+    from data.codebook import load_codebook
+
+    codebook = load_codebook()
+    if code_id is None:
+        for code in codebook.codes:
+            typer.echo(f"{code.id}  {code.name:<18} {code.title}")
+        return
+    try:
+        typer.echo(_page(codebook.code(code_id.upper())))
+    except KeyError as error:
+        raise _fail(f"no code '{code_id}'. `plainview codebook show` lists them") from error
+
+
+def _page(code: Code) -> str:
+    from data.law import load_law
+
+    law = load_law()
+    lines = [f"{code.id} {code.name}: {code.title}", f"theory {code.theory}, kind {code.kind}", "", code.definition]
+    lines += ["", "Included: " + "; ".join(code.includes), "Not included: " + "; ".join(code.excludes)]
+    lines += [f"Confuser: {code.confuser}", ""]
+    for hook_id in code.hooks:
+        hook = law.hooks[hook_id]
+        lines.append(f"May bear on: {hook.title} ({hook.citation}); status {hook.status}, as of {hook.as_of}")
+    lines += ["", "Examples that carry it:"]
+    lines += [f"  {m.stance:<8} {e.text[m.start : m.end]}" for e in code.positive for m in e.marks if m.code == code.id]
+    lines += ["", "Look-alikes:"]
+    for example in code.confusing:
+        stances = [mark.stance for mark in example.marks if mark.code == code.id]
+        lines.append(f"  {stances[0] if stances else '-':<8} {example.text}")
+    lines += ["", "Rules:"] + [f"  {rule.id}  {pattern}" for rule in code.rules for pattern in rule.patterns]
+    return "\n".join(lines)
+
+
+@codebook_app.command("test")
+def test(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print each example that differs.")] = False,
+) -> None:
+    """Run the pipeline over every example of the codebook; exit 1 if one in ten or more differs in its own code."""
+    from analysis.claims import Claims, Reading
+    from data.codebook import load_codebook
+
+    codebook = load_codebook()
+    claims = Claims.load(codebook)
+    examples = list(codebook.examples())
+    readings = [Reading(e.text, e.heading, e.list_intro, e.page_role) for _, e in examples]
+    wrong = 0
+    per_code: dict[str, list[int]] = {code.id: [0, 0] for code in codebook.codes}
+    for (code, example), labels in zip(examples, claims.read(readings), strict=True):
+        expected = {(m.code, m.stance) for m in example.marks if m.code == code.id}
+        got = {(label.code, label.stance) for label in labels if label.code == code.id}
+        per_code[code.id][1] += 1
+        if expected == got:
+            per_code[code.id][0] += 1
+        else:
+            wrong += 1
+            if verbose:
+                typer.echo(f"{code.id}: expected {sorted(expected)}, got {sorted(got)}: {example.raw}", err=True)
+    for code_id, (right, total) in per_code.items():
+        typer.echo(f"{code_id}  {right}/{total}")
+    typer.echo(f"{len(examples) - wrong} of {len(examples)} examples as expected")
+    if wrong * 10 >= len(examples):
+        raise typer.Exit(1)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if str(file) != "-" and not file.exists():
+        raise _fail(f"no such file: {file}")
+    with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise _fail(f"{file}, line {number}: not JSON ({error.msg})") from error
+            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+                raise _fail(f"{file}, line {number}: no text")
+            yield number, row
+
+
+def _reading(row: dict[str, Any]) -> Reading:
+    from analysis.claims import Reading
+
+    return Reading(
+        text=row["text"],
+        heading=row.get("heading") or "",
+        list_intro=row.get("list_intro") or "",
+        page_role=row.get("page_role") or "other",
+        zone=row.get("zone") or "main",
+    )
+
+
+def classify(
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines with id, text, heading, list_intro, page_role; - for stdin.")
+    ],
+) -> None:
+    """Label passages: one JSON line out for each line in, in the same order."""
+    from analysis.claims import Claims
+    from analysis.language import language_of
+
+    claims = Claims.load()
+    rows = [row for _, row in _rows(file)]
+    for row, labels in zip(rows, claims.read(_reading(row) for row in rows), strict=True):
+        out: dict[str, Any] = {
+            "id": row.get("id"),
+            "labels": [
+                {
+                    "code": label.code,
+                    "stance": label.stance,
+                    "start": label.start,
+                    "end": label.end,
+                    "confidence": round(label.confidence, 4),
+                    "rule": label.rule,
+                }
+                for label in labels
+            ],
+        }
+        language = language_of(row["text"])
+        if language != "en":
+            out["unread"] = f"language: {language}"
+        sys.stdout.write(json.dumps(out, ensure_ascii=False) + "\n")
+
+
+def evaluate_file(
+    gold: Annotated[Path, typer.Argument(help="JSON Lines as for classify, with labels.")],
+    output: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+    misses: Annotated[bool, typer.Option("--misses/--no-misses", help="List the passages that differ.")] = True,
+) -> None:
+    """Score the pipeline against GOLD: codes, stances, flags, spans, calibration, confusion of stances, and the misses."""
+    from analysis.claims import Claims, Label
+    from analysis.evaluation import evaluate
+
+    if output not in ("table", "json"):
+        raise _fail("--format is table or json")
+    rows = [row for _, row in _rows(gold)]
+    claims = Claims.load()
+    predicted = list(claims.read(_reading(row) for row in rows))
+    truth: list[tuple[Label, ...]] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            truth.append(
+                tuple(
+                    Label(label["code"], label["stance"], label["start"], label["end"], 1.0, "gold")
+                    for label in row["labels"]
+                )
+            )
+        except (KeyError, TypeError) as error:
+            raise _fail(f"{gold}, line {number}: labels need code, stance, start and end") from error
+    result = evaluate(truth, predicted, claims.codebook.flag_stances)
+    if output == "json":
+        typer.echo(json.dumps(_summary(result), indent=2, ensure_ascii=False))
+        return
+    _print_scores(result)
+    if misses:
+        typer.echo("\nmisses (missed / extra)")
+        for miss in result.misses:
+            row = rows[miss.index]
+            text = row["text"] if len(row["text"]) < 160 else row["text"][:157] + "..."
+            typer.echo(f"  {row.get('id', miss.index)}  -{' '.join(miss.missed)}  +{' '.join(miss.extra)}  {text}")
+
+
+def _figures(score: Score) -> dict[str, float]:
+    return {
+        "precision": round(score.precision, 4),
+        "recall": round(score.recall, 4),
+        "f1": round(score.f1, 4),
+        "n": score.right + score.missed,
+    }
+
+
+def _summary(result: Evaluation) -> dict[str, Any]:
+    return {
+        "passages": result.passages,
+        "macro_f1": round(result.macro_f1, 4),
+        "micro": _figures(result.micro),
+        "flags": _figures(result.flags),
+        "stance_accuracy": round(result.stance_accuracy, 4),
+        "shared_codes": result.shared_codes,
+        "span_iou": round(result.span_iou, 4),
+        "span_half": round(result.span_half, 4),
+        "exact_passages": round(result.exact_passages, 4),
+        "calibration_error": round(result.calibration_error, 4),
+        "calibration": [[round(x, 4) for x in row] for row in result.calibration],
+        "codes": {code: _figures(score) for code, score in result.codes.items()},
+        "stances": {stance: _figures(score) for stance, score in result.stances.items()},
+        "confusion": {f"{a}>{b}": n for (a, b), n in result.confusion.items() if a != b},
+    }
+
+
+def _print_scores(result: Evaluation) -> None:
+    typer.echo(f"passages {result.passages}")
+    typer.echo(f"macro-F1 over codes {result.macro_f1:.3f}, micro-F1 {result.micro.f1:.3f}")
+    typer.echo(
+        f"flag-raising: precision {result.flags.precision:.3f}, recall {result.flags.recall:.3f}, F1 {result.flags.f1:.3f}"
+    )
+    typer.echo(f"stance accuracy on shared codes {result.stance_accuracy:.3f} ({result.shared_codes})")
+    typer.echo(f"span overlap (IoU) {result.span_iou:.3f}, at least half {result.span_half:.3f}")
+    typer.echo(f"passages exactly right {result.exact_passages:.3f}")
+    typer.echo(f"calibration error {result.calibration_error:.3f}")
+    for name, scores in (("code", result.codes), ("stance", result.stances)):
+        typer.echo(f"\n{name:<9}{'prec':>7}{'recall':>8}{'F1':>7}{'n':>6}")
+        for key, score in scores.items():
+            typer.echo(
+                f"{key:<9}{score.precision:>7.3f}{score.recall:>8.3f}{score.f1:>7.3f}{score.right + score.missed:>6}"
+            )
+    typer.echo("\nconfidence, share right, n")
+    for _, mean, share, count in result.calibration:
+        typer.echo(f"  {mean:.2f}  {share:.2f}  {count}")
+    typer.echo("\nstance confusion (gold > read)")
+    for (truth, guess), count in sorted(result.confusion.items(), key=lambda row: -row[1]):
+        if truth != guess:
+            typer.echo(f"  {truth} > {guess}  {count}")
+
+
+def train() -> None:
+    """Train the reader from its data, seeded; needs the packages of the `train` group."""
+    raise _fail("the packages of the `train` group are not installed", 6)
