@@ -41,7 +41,6 @@ from data.records import Tls
 
 if TYPE_CHECKING:
     from scrapy import Request
-    from scrapy.crawler import Crawler
 
 ACCEPT = "text/html,application/xhtml+xml,application/json;q=0.9,text/plain;q=0.8,text/xml;q=0.7"
 # Uncompressed: then the bytes as received are themselves the text that the store gate reads and the record holds.
@@ -474,19 +473,14 @@ def _proxy(address: str) -> httpcore.Proxy:
 class Downloads(BaseDownloadHandler):
     """Scrapy's way to ``Fetcher``: the exchange travels in ``response.meta["fetched"]``, whatever its outcome."""
 
-    def __init__(self, crawler: Crawler) -> None:
-        super().__init__(crawler)
-        # The sweep's one fetcher: http and https share it, so that limits hold once, not twice.
-        self._fetcher: Fetcher = crawler.settings["PLAINVIEW_FETCHER"]
-
     async def download_request(self, request: Request) -> Response:
         """Fetch; a failed exchange comes back as a response with status 0, which no server can send."""
+        # The sweep's one fetcher: http and https share it, so that limits hold once, not twice.
+        fetcher: Fetcher = self.crawler.spider.fetcher  # type: ignore[union-attr]
         headers = [(b"Host", _host_header(request.url))]
         headers += [(name, value) for name, values in request.headers.items() for value in values]
         begun = time.monotonic()
-        fetched = await self._fetcher.fetch(
-            request.method, request.url, headers, scripts=bool(request.meta.get("scripts"))
-        )
+        fetched = await fetcher.fetch(request.method, request.url, headers, scripts=bool(request.meta.get("scripts")))
         request.meta["fetched"] = fetched
         request.meta["download_latency"] = time.monotonic() - begun
         answer = Headers()

@@ -21,14 +21,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data import clock, environment
 from data.case import Case, Policy, open_case, policy_record
 from data.records import Service, Visit
 from data.spool import VISIT, Spool, VisitBusy, read_visit
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from crawler.fetch import Fetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,18 +206,17 @@ async def run_units(case: Case, units: list[Unit], tell: Callable[[object], None
         policy.networks(),
         policy.proxy,
     )
-    runner = AsyncCrawlerRunner(_settings(policy, fetcher))
+    runner = AsyncCrawlerRunner(_settings(policy))
     try:
-        await runner.crawl(_spider(), case=case, units=units, tell=tell)
+        await runner.crawl(_spider(), case=case, units=units, tell=tell, fetcher=fetcher)
     finally:
         await fetcher.close()
 
 
-def _settings(policy: Policy, fetcher: object) -> dict[str, Any]:
+def _settings(policy: Policy) -> dict[str, Any]:
     nothing = dict.fromkeys(("data", "file", "ftp", "s3"))
     handler = "crawler.fetch.Downloads"
     return {
-        "PLAINVIEW_FETCHER": fetcher,
         "TWISTED_REACTOR_ENABLED": False,
         "DOWNLOAD_HANDLERS": {**nothing, "http": handler, "https": handler},
         "DOWNLOADER_MIDDLEWARES_BASE": {"scrapy.downloadermiddlewares.cookies.CookiesMiddleware": 700},
@@ -243,14 +243,17 @@ def _spider() -> Any:
     class SweepSpider(scrapy.Spider):
         name = "plainview"
 
-        def __init__(self, case: Case, units: list[Unit], tell: Callable[[object], None], **values: Any) -> None:
+        def __init__(
+            self, case: Case, units: list[Unit], tell: Callable[[object], None], fetcher: Fetcher, **values: Any
+        ) -> None:
             super().__init__(**values)
-            self.case, self.units, self.tell = case, units, tell
+            self.case, self.units, self.tell, self.fetcher = case, units, tell, fetcher
 
         async def start(self) -> AsyncIterator[Any]:
             await _visits(self.crawler.engine, self.case, self.units, self.tell)
             # Scrapy wants an asynchronous generator; this one has nothing to yield, because every request goes
             # through the engine's downloader from inside the visit.
+            nothing: Any
             for nothing in ():
                 yield nothing
 

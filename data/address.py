@@ -32,15 +32,17 @@ def canonical(address: str, base: str = "") -> str:
 
 
 def identity(url: str) -> str:
-    """The key by which a visit knows two addresses as one page: session and click ids are dropped.
+    """The key by which a visit knows two addresses as one page: session and click ids and ``index.html`` are dropped.
 
     *url* is canonical. The address fetched keeps them; only the comparison does not.
     """
     if ";" in url:
         url = _JSESSION.sub("", url)
     head, mark, query = url.partition("?")
+    if head.endswith(("/index.html", "/index.htm")):
+        head = head[: head.rindex("/") + 1]
     if not mark:
-        return url
+        return head
     kept = [
         part
         for part in query.split("&")

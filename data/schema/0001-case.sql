@@ -120,7 +120,7 @@ CREATE TABLE passages (
 
 CREATE TABLE analyses (
     analysis        VARCHAR PRIMARY KEY,
-    at              VARCHAR NOT NULL,
+    made            VARCHAR NOT NULL,
     extractor       VARCHAR NOT NULL,
     codebook_sha256 VARCHAR NOT NULL,
     model_sha256    VARCHAR NOT NULL
@@ -141,6 +141,12 @@ CREATE TABLE flags (
     raises     BOOLEAN NOT NULL,
     sensitive  BOOLEAN NOT NULL,
     analysis   VARCHAR NOT NULL
+);
+
+-- Which texts were read by which analysis; a text without a flag is still a text that was read.
+CREATE TABLE flags_read (
+    text_id  VARCHAR NOT NULL,
+    analysis VARCHAR NOT NULL
 );
 
 -- A flag where it stood: one row for every observation whose text holds it.
