@@ -1,0 +1,47 @@
+# make demo   set everything up and run the main job on the bundled fictional web
+# make test   set everything up and run the tests
+# The rest is for those who work on it: check, format, lock, leaks, bench, evaluate, soak, wheel, docs, clean.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check format lock leaks bench bench-compare evaluate soak slow wheel docs clean
+
+demo: $(READY)
+	@$(BIN)/plainview demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@sh .ci/setup
+	@touch $(READY)
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# The lock has hashes and no addresses: it installs from whatever registry pip is set up for.
+lock: $(READY)
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+leaks: $(READY)
+	@$(BIN)/python -m tests.hostile.leaks
+
+slow: $(READY)
+	@$(BIN)/python -m pytest -m slow --timeout 1800
+
+wheel: $(READY)
+	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,47 @@
+"""``plainview analyze``: read the stored texts and flag what they claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.context import CaseOption, the_case
+from cli.progress import Bars
+from cli.terminal import say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("analyze")(analyze)
+
+
+def analyze(
+    codebook: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A codebook of your own instead of the built-in one.")
+    ] = None,
+    case: CaseOption = None,
+) -> None:
+    """Read what was crawled, passage by passage, and flag claims. Only what is new is read."""
+    from analysis.flags import Progress
+    from analysis.flags import analyze as read
+    from data.codebook import load_codebook
+
+    opened = the_case(case)
+    with Bars("analyze") as bars:
+
+        def show(progress: Progress) -> None:
+            bars.show("texts", progress.done, progress.total, f"{progress.passages} passages  {progress.flags} flags")
+
+        done = read(opened, show, codebook=load_codebook(codebook) if codebook else None)
+    if done.reanalysis:
+        say(
+            "Extractor, codebook or model changed: everything was read again (a re-analysis, not a change of any site)."
+        )
+    if done.texts:
+        say(
+            f"{done.texts} texts read, {done.passages} passages ({done.unique} different ones), {done.flags} marks put down."
+        )
+    else:
+        say("Nothing new to read.")

@@ -1,0 +1,158 @@
+"""``plainview services``: the list of what is reviewed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.context import CaseOption, FormatOption, OutputOption, the_case
+from cli.exits import Stop
+from cli.terminal import Format, emit, say
+
+if TYPE_CHECKING:
+    from data.records import Service
+
+HEADER = ("service", "url", "kind", "source", "stratum")
+services = typer.Typer(help="The services under review.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(services, name="services")
+
+
+@services.command("add")
+def add(
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="ADDRESS|FILE.csv…", help="Addresses, or CSV files with the header " + ",".join(HEADER)),
+    ],
+    kind: Annotated[
+        str, typer.Option(help="website, app_listing, ad, bot or other; for addresses given directly.")
+    ] = "website",
+    source: Annotated[str, typer.Option(help="Where they were found: search, ad, app_store, referral, list.")] = "",
+    stratum: Annotated[str, typer.Option(help="The stratum of the sampling frame.")] = "",
+    case: CaseOption = None,
+) -> None:
+    """Add services. One bad row is named with its line, and then nothing is added."""
+    from data.records import Service
+
+    opened = the_case(case)
+    found: dict[str, Service] = dict(opened.services())
+    before = {name: len(service.urls) for name, service in found.items()}
+    rows: list[tuple[str, dict[str, str]]] = []
+    for item in what:
+        if item.lower().endswith(".csv") or Path(item).is_file():
+            rows += _read_csv(Path(item))
+        else:
+            rows.append((item, {"service": "", "url": item, "kind": kind, "source": source, "stratum": stratum}))
+    changed: dict[str, Service] = {}
+    for where, row in rows:
+        service = _service(where, row)
+        old = changed.get(service.service) or found.get(service.service)
+        if old is not None and old.kind != service.kind and row["kind"]:
+            raise Stop(
+                f"{where}: service {service.service!r} is already listed as {old.kind}, not {service.kind}. Nothing was added."
+            )
+        urls = (*(old.urls if old else ()), *(url for url in service.urls if not old or url not in old.urls))
+        changed[service.service] = Service(service.service, service.kind, service.source, service.stratum, urls)
+    new = [item for item in changed.values() if len(item.urls) != before.get(item.service, 0)]
+    if not new:
+        say("All of these are on the list already; nothing was added.")
+        return
+    opened.record("services.added", {"services": [item.as_json() for item in new]})
+    say(f"{len(new)} services added or extended; {len({**found, **changed})} on the list.")
+
+
+@services.command("list")
+def list_(case: CaseOption = None, form: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
+    """Show the services, their addresses and what the last visit of each came to."""
+    from data.store import reading, rows
+
+    opened = the_case(case)
+    with reading(opened) as connection:
+        found = rows(connection, _LIST)
+    emit(
+        found,
+        ("service", "kind", "source", "stratum", "addresses", "last_visit", "outcome", "pages", "flags"),
+        form,
+        output,
+    )
+
+
+_LIST = """
+SELECT s.service, s.kind, s.source, s.stratum, len(s.urls) AS addresses, s.urls,
+       v.started AS last_visit, coalesce(v.outcome, 'not visited') AS outcome,
+       coalesce(o.pages, 0) AS pages, coalesce(f.flags, 0) AS flags
+FROM services s
+LEFT JOIN (SELECT service, max(started) AS started, arg_max(outcome, started) AS outcome, arg_max(visit, started) AS visit
+           FROM visits GROUP BY service) v ON v.service = s.service
+LEFT JOIN (SELECT visit, count(*) AS pages FROM observations
+           WHERE purpose IN ('entry', 'page') AND stored_as IN ('response', 'conversion') GROUP BY visit) o ON o.visit = v.visit
+LEFT JOIN (SELECT service, count(DISTINCT flag) AS flags FROM flags_seen
+           WHERE raises AND NOT sensitive GROUP BY service) f ON f.service = s.service
+ORDER BY s.service
+"""
+
+
+def _read_csv(path: Path) -> list[tuple[str, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise Stop(f"{path} does not exist. Nothing was added.") from None
+    except UnicodeDecodeError:
+        raise Stop(f"{path} is not UTF-8 text. Save it as “CSV UTF-8” and try again; nothing was added.") from None
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        missing = [name for name in ("service", "url") if name not in header]
+        unknown = [name for name in header if name not in HEADER]
+        if missing or unknown:
+            raise Stop(
+                f"{path} line 1: the header must be {','.join(HEADER)}"
+                f"{'; missing: ' + ', '.join(missing) if missing else ''}"
+                f"{'; unknown: ' + ', '.join(unknown) if unknown else ''}. Nothing was added."
+            )
+        rows = []
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            where = f"{path} line {reader.line_num}"
+            if len(row) != len(header):
+                raise Stop(f"{where}: {len(row)} cells where the header has {len(header)}. Nothing was added.")
+            values = dict.fromkeys(HEADER, "")
+            values.update({name: cell.strip() for name, cell in zip(header, row, strict=True)})
+            rows.append((where, values))
+    except csv.Error as error:
+        raise Stop(f"{path} line {reader.line_num}: not valid CSV ({error}). Nothing was added.") from None
+    if not rows:
+        raise Stop(f"{path} holds no services. Nothing was added.")
+    return rows
+
+
+def _service(where: str, row: dict[str, str]) -> Service:
+    from data import address
+    from data.records import Kind, Service
+
+    given = row["url"]
+    if "://" not in given and given and " " not in given and "." in given.partition("/")[0]:
+        given = f"https://{given}"
+    try:
+        url = address.canonical(given)
+    except address.BadAddress:
+        raise Stop(f"{where}: {row['url']!r} is not an address. Nothing was added.") from None
+    if not url.startswith(("http://", "https://")):
+        raise Stop(f"{where}: {row['url']!r} is not an http or https address. Nothing was added.")
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise Stop(f"{where}: the address carries a user name or password; leave it out. Nothing was added.")
+    kind = row["kind"] or Kind.WEBSITE.value
+    if kind not in list(Kind):
+        raise Stop(f"{where}: kind must be one of {', '.join(Kind)}, not {kind!r}. Nothing was added.")
+    name = row["service"] or address.host(url)
+    if len(name) > 200 or any(ord(char) < 32 for char in name):
+        raise Stop(f"{where}: the service's name is too long or holds control characters. Nothing was added.")
+    return Service(name, kind, row["source"], row["stratum"], (url,))

@@ -1,0 +1,193 @@
+"""What goes to the terminal: data on stdout in the format asked for, everything else on stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.exits import Stop
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
+# C0 and C1 controls (ANSI escapes among them) and the marks that turn the direction of text: page text must not be able
+# to move the cursor, change colours or reorder a line (Unicode TR 36, TR 55).
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless(text: str) -> str:
+    """*text* with every control and direction mark shown as U+FFFD."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def harmless_cell(value: Any) -> Any:
+    """A spreadsheet cell that no program takes for a formula (OWASP: CSV injection)."""
+    if isinstance(value, str):
+        value = harmless(value)
+        if value.startswith(_FORMULA):
+            return "'" + value
+    return value
+
+
+def say(message: str) -> None:
+    """One line for the person, on stderr."""
+    sys.stderr.write(harmless(message) + "\n")
+
+
+def out() -> Console:
+    """Rich on stdout."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def err() -> Console:
+    """Rich on stderr."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, emoji=False, markup=False)
+
+
+def emit(rows: Sequence[dict[str, Any]], columns: Sequence[str], form: Format, output: Path | None = None) -> None:
+    """Write *rows* (column name to value) in *form* to stdout or *output*. A table for people, the rest for programs."""
+    if form is Format.TABLE and output is None:
+        _table(rows, columns)
+        return
+    if form in (Format.PARQUET, Format.XLSX) and output is None and sys.stdout.isatty():
+        raise Stop(f"{form.value} is not text: name a file with --output FILE.{form.value}.")
+    content = _content(rows, columns, form)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+        return
+    new = output.with_name(output.name + ".new")
+    new.write_bytes(content)
+    new.replace(output)
+    say(f"{len(rows)} rows written to {output}")
+
+
+def _content(rows: Sequence[dict[str, Any]], columns: Sequence[str], form: Format) -> bytes:
+    picked = [{name: row.get(name) for name in columns} for row in rows]
+    match form:
+        case Format.JSON:
+            return (json.dumps(picked, ensure_ascii=False, indent=2, default=str) + "\n").encode("utf-8", "replace")
+        case Format.JSONL:
+            lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in picked)
+            return "".join(lines).encode("utf-8", "replace")
+        case Format.PARQUET:
+            return _parquet(picked, columns)
+        case Format.XLSX:
+            return _xlsx(picked, columns)
+        case _:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\r\n")
+            writer.writerow(columns)
+            for row in picked:
+                writer.writerow([harmless_cell(_flat(row[name])) for name in columns])
+            return text.getvalue().encode("utf-8", "replace")
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else value
+
+
+def _parquet(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: [row[name] for row in rows] for name in columns})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _xlsx(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
+    import xlsxwriter
+
+    sink = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    with xlsxwriter.Workbook(sink, options) as book:
+        sheet = book.add_worksheet("plainview")
+        bold = book.add_format({"bold": True})
+        for number, name in enumerate(columns):
+            sheet.write_string(0, number, name, bold)
+        for line, row in enumerate(rows, 1):
+            for number, name in enumerate(columns):
+                value = _flat(row[name])
+                if isinstance(value, str):
+                    sheet.write_string(line, number, harmless(value)[:32_000])
+                else:
+                    sheet.write(line, number, value)
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(len(rows), 1), max(len(columns) - 1, 0))
+        for number, name in enumerate(columns):
+            longest = max((len(str(row[name])) for row in rows[:200]), default=0)
+            sheet.set_column(number, number, min(max(len(name), longest) + 2, 60))
+    return sink.getvalue()
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in columns:
+        number = bool(rows) and all(isinstance(row.get(name), int | float) for row in rows)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    if rows:
+        out().print(table)
+    else:
+        out().print(Text("(none)", style="dim"))
+
+
+def _cell(value: Any) -> Any:
+    from rich.text import Text
+
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, float):
+        return Text(f"{value:.2f}")
+    if isinstance(value, list | tuple):
+        return Text(harmless(", ".join(str(item) for item in value)))
+    return Text(harmless("" if value is None else str(value)))
+
+
+def marked(before: str, quote: str, after: str) -> Any:
+    """A passage with the quote highlighted, for a table or a panel."""
+    from rich.text import Text
+
+    text = Text(harmless(before))
+    text.append(harmless(quote), style="bold reverse")
+    text.append(harmless(after))
+    return text
+
+
+def lines(items: Iterable[str]) -> None:
+    """Plain lines on stdout."""
+    for item in items:
+        sys.stdout.write(harmless(item) + "\n")
