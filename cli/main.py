@@ -45,21 +45,18 @@ for _module in (case, services, crawl, analyze, flags, report, evidence, claims,
 
 def run() -> None:
     """The program. Ends the process with one of ``Exit``; a fault of the program itself shows its traceback."""
-    import click
-
     try:
         result = app(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.DONE
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         say("Interrupted. What was written is kept; run the command again to continue.")
         code = Exit.INTERRUPTED
-    except KeyboardInterrupt:
-        say("Interrupted. What was written is kept; run the command again to continue.")
-        code = Exit.INTERRUPTED
-    except click.exceptions.Exit as leaving:
+    except typer.Exit as leaving:
         code = leaving.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        # A usage error knows how to show itself with the command's usage line; others have only a message.
+        show = getattr(error, "show", None)
+        show() if show else say(f"plainview: {error.format_message()}")
         code = Exit.USAGE
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Nothing may be written any more, not even at exit.
