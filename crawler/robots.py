@@ -25,6 +25,8 @@ class RobotsRules:
     state: str
     reason: str
     rules: Protego | None = None
+    # What kept the file from being read where no server answered: then that, and not robots.txt, is what the visit met.
+    met: Outcome | None = None
 
     def allows(self, url: str) -> bool:
         """Whether *url* may be fetched."""
@@ -44,7 +46,7 @@ def read_robots(fetched: Fetched) -> RobotsRules:
     if status is None:
         if fetched.rule.startswith("response.") or fetched.rule.startswith("guard."):
             return RobotsRules("unreachable", f"the answer was refused: {fetched.reason}")
-        return RobotsRules("unreachable", f"{fetched.outcome.value}: {fetched.reason}")
+        return RobotsRules("unreachable", f"{fetched.outcome.value}: {fetched.reason}", met=fetched.outcome)
     if status >= 500:
         return RobotsRules("unreachable", f"status {status} (RFC 9309 2.3.1.4)")
     if fetched.outcome in (Outcome.TIMEOUT, Outcome.RESET, Outcome.PROTOCOL_ERROR, Outcome.GUARD_ERROR):

@@ -299,15 +299,17 @@ class _Look:
         return rules
 
     def _refused_by_robots(self, candidate: Candidate, rules: RobotsRules) -> None:
-        reason = (
-            f"robots.txt could not be read ({rules.reason}), which means no (RFC 9309)"
-            if rules.state == "unreachable"
-            else "robots.txt asks crawlers not to fetch it"
-        )
-        never = Fetched(url=candidate.url, started=_now(), ended=_now(), outcome=Outcome.ROBOTS, reason=reason)
+        if rules.met is not None:
+            reason = f"{rules.reason}; with robots.txt out of reach nothing else is asked for (RFC 9309 2.3.1.4)"
+        elif rules.state == "unreachable":
+            reason = f"robots.txt could not be read ({rules.reason}), which means no (RFC 9309 2.3.1.4)"
+        else:
+            reason = "robots.txt asks crawlers not to fetch it"
+        outcome = rules.met or Outcome.ROBOTS
+        never = Fetched(url=candidate.url, started=_now(), ended=_now(), outcome=outcome, reason=reason)
         never.rule = f"robots.{rules.state}"
         record(self.spool, never, self._asked("entry" if candidate.depth == 0 else "page", candidate), Text())
-        self._count(candidate, Outcome.ROBOTS)
+        self._count(candidate, outcome)
         self._report(candidate.url)
 
     # --- asking
@@ -506,7 +508,7 @@ class _Look:
             cut.reason, cut.rule = "the sweep ended while this was being fetched", "sweep.interrupted"
             record(self.spool, cut, Asked("interrupted", user_agent=self.agent), Text())
         for item in self.spool.observations:
-            if item.purpose in ("page", "entry") and item.outcome != Outcome.ROBOTS:
+            if item.purpose in ("page", "entry") and not item.rule.startswith("robots."):
                 self.pages += 1
             if item.purpose == "entry" and not self.first_outcome:
                 self.first_outcome = item.outcome
