@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ from cli.terminal import Format, emit, say
 if TYPE_CHECKING:
     from crawler.sweep import Plan
     from data.case import Case
+
+_TAKE_IN_SECONDS = 3.0
 
 
 def register(app: typer.Typer) -> None:
@@ -65,8 +68,7 @@ def sweep(opened: Case, plan: Plan, processes: int) -> int:
         opened.record("sweep.started", {"sweep": plan.sweep, "services": [unit.service.service for unit in plan.units]})
     take_in(opened)
     failed = _run(opened, plan, processes)
-    taken = take_in(opened)
-    del taken
+    take_in(opened)
     _tell(opened, plan)
     if failed:
         for item in failed:
@@ -83,6 +85,7 @@ def _run(opened: Case, plan: Plan, processes: int) -> list[str]:
     from data.ingest import take_in
 
     failed: list[str] = []
+    taken = 0.0
     done = len(plan.done)
     total = len(plan.done) + len(plan.units)
     names = {unit.visit: unit.service.service for unit in plan.units}
@@ -96,7 +99,10 @@ def _run(opened: Case, plan: Plan, processes: int) -> list[str]:
                         note = f"queued {event.queued}  blocked {event.blocked}  {event.outcome}"
                         bars.show(event.service[:28], event.done, None, note)
                     case Closed():
-                        take_in(opened)
+                        # Each opening of the index costs the same for one visit as for twenty.
+                        if time.monotonic() - taken > _TAKE_IN_SECONDS:
+                            take_in(opened)
+                            taken = time.monotonic()
                         done += 1
                         bars.drop(names[event.visit][:28])
                         bars.show("services", done, total)

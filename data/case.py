@@ -68,6 +68,10 @@ class Policy:
         return tuple(ipaddress.ip_network(item) for item in self.allow_private)
 
 
+# Looking through a long ledger for every entry would make a sweep's cost grow with its square.
+_environments_recorded: set[tuple[str, str]] = set()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """An opened case folder."""
@@ -109,11 +113,14 @@ class Case:
     def record(self, event: str, body: dict[str, Any]) -> Event:
         """Put an event on the ledger with the environment it was done in, which itself is put there once."""
         identity = env.environment_id()
-        known = any(entry.body.get("id") == identity for entry in self.ledger.events("environment.recorded"))
-        if not known:
+        here = (str(self.root.resolve()), identity)
+        if here not in _environments_recorded and not any(
+            entry.body.get("id") == identity for entry in self.ledger.events("environment.recorded")
+        ):
             self.ledger.append(
                 "environment.recorded", {"id": identity, "record": env.environment()}, environment=identity
             )
+        _environments_recorded.add(here)
         return self.ledger.append(event, body, environment=identity)
 
     def services(self) -> dict[str, Service]:
