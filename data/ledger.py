@@ -1,4 +1,8 @@
-"""The ledger: one append-only file, each line holding the hash of the line before (design section 5)."""
+"""The ledger: one append-only file, each line holding the hash of the line before (design section 5).
+
+``prev`` chains a line to the one before; ``self`` is the hash of the line without it, so that a changed byte is found in
+the last line as well, which no later line vouches for yet.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from typing import IO, Any
 
 from data import clock
 from data.canonical import canonical, genesis, sha256
+from data.disk import sync_folder, write_whole
 
 GENESIS = genesis("ledger")
 
@@ -61,17 +66,21 @@ class Ledger:
 
     def append(self, event: str, body: dict[str, Any], *, environment: str = "", by: str = "") -> Event:
         """Add one entry and wait until it is on the disk. Raises ``OSError`` when it cannot be; nothing is half written."""
-        with self.path.open("ab+") as file:
+        new = not self.path.exists()
+        with self.path.open("ab+", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             last, torn = _tail(file)
             if torn:
                 # A process died while writing: the unfinished bytes were promised to nobody. They leave the chain,
                 # and the next entry says that they did.
-                file.truncate(file.seek(0, os.SEEK_END) - len(torn))
+                os.ftruncate(file.fileno(), file.seek(0, os.SEEK_END) - len(torn))
                 last = _write(
                     file, last, "ledger.torn_line", {"bytes": len(torn), "sha256": sha256(torn)}, environment, ""
                 )
-            return _write(file, last, event, body, environment, by)
+            written = _write(file, last, event, body, environment, by)
+        if new:
+            sync_folder(self.path.parent)
+        return written
 
     def head(self) -> Head:
         """Number of entries and hash of the last one."""
@@ -140,23 +149,22 @@ def _write(file: IO[bytes], last: Event | None, event: str, body: dict[str, Any]
     at = clock.now()
     if last and at < last.at:
         body = {**body, "clock_warning": f"this machine's clock stood before the last entry's time {last.at}"}
-    line = canonical(
-        {
-            "seq": last.seq + 1 if last else 1,
-            "prev": last.hash if last else GENESIS,
-            "at": at,
-            "actor": by or actor(),
-            "event": event,
-            "environment": environment,
-            "body": body,
-        }
-    )
+    values = {
+        "seq": last.seq + 1 if last else 1,
+        "prev": last.hash if last else GENESIS,
+        "at": at,
+        "actor": by or actor(),
+        "event": event,
+        "environment": environment,
+        "body": body,
+    }
+    values["self"] = sha256(canonical(values))
+    line = canonical(values) + b"\n"
     end = file.seek(0, os.SEEK_END)
     try:
-        file.write(line + b"\n")
-        file.flush()
+        write_whole(file.fileno(), line)
         os.fsync(file.fileno())
     except OSError:
-        file.truncate(end)
+        os.ftruncate(file.fileno(), end)
         raise
-    return _read(line + b"\n")
+    return _read(line)
