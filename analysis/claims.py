@@ -13,6 +13,7 @@ A passage that neither the rules' word index nor the reader's cheap gate finds w
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +25,7 @@ from spacy.tokens import Doc
 
 from analysis.folding import Folded, fold
 from analysis.language import language_of
-from analysis.reader import Reader, Seen
+from analysis.reader import Reader, Seen, Segment, Sight
 from analysis.rules import Match, Rulebook, sentence_around
 from analysis.stance import Cues, Voice
 from data.codebook import Codebook, load_codebook
@@ -107,9 +108,10 @@ class _Read:
 
 
 class _Labels:
-    def __init__(self, codebook: Codebook, cues: Cues) -> None:
+    def __init__(self, codebook: Codebook, cues: Cues, reader: Reader | None) -> None:
         self._codebook = codebook
         self._cues = cues
+        self._join_settings: dict[str, float] | None = reader.settings["join"] if reader else None
 
     def __call__(self, doc: Doc) -> Doc:
         desk: _Desk = doc._.plainview
@@ -125,11 +127,53 @@ class _Labels:
         return doc
 
     def _join(self, desk: _Desk) -> list[Label]:
-        if desk.seen is None:
+        if desk.seen is None or self._join_settings is None:
             return self._by_rules(desk)
-        return self._by_rules(desk)
+        by_code: dict[str, list[Match]] = {}
+        for match in desk.matches:
+            by_code.setdefault(match.rule.code, []).append(match)
+        labels: list[Label] = []
+        for sight in desk.seen:
+            matches = by_code.pop(sight.code, [])
+            confidence = self._confidence(sight.logit, matches)
+            if confidence >= self._join_settings["threshold"]:
+                labels.extend(self._sighted(desk, sight, matches, confidence))
+        for code, matches in by_code.items():
+            confidence = self._confidence(self._join_settings["floor"], matches)
+            if confidence >= self._join_settings["threshold"]:
+                labels.extend(label for label in self._by_rules(desk, confidence) if label.code == code)
+        return labels
 
-    def _by_rules(self, desk: _Desk) -> list[Label]:
+    def _confidence(self, logit: float, matches: Sequence[Match]) -> float:
+        """Calibrated probability that the code is there, from the reader's score and the rules that matched."""
+        assert self._join_settings is not None
+        weights = self._join_settings
+        score = weights["scale"] * logit + weights["offset"]
+        if any(not match.rule.weak for match in matches):
+            score += weights["strong"]
+        elif matches:
+            score += weights["weak"]
+        return round(1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score)))), 4)
+
+    def _sighted(self, desk: _Desk, sight: Sight, matches: Sequence[Match], confidence: float) -> list[Label]:
+        """One label a stance, at the strongest segment that has it."""
+        best: dict[str, Segment] = {}
+        peak = max(segment.strength for segment in sight.segments)
+        for segment in sight.segments:
+            if segment.strength < 0.4 * peak:
+                continue
+            stance = self._codebook.stance_ids[max(range(len(segment.stances)), key=segment.stances.__getitem__)]
+            known = best.get(stance)
+            if known is None or segment.strength > known.strength:
+                best[stance] = segment
+        labels: list[Label] = []
+        for stance, segment in best.items():
+            rule = next((m.rule.id for m in matches if m.start < segment.end and m.end > segment.start), "reader")
+            start, end = desk.folded.original(segment.start, segment.end)
+            labels.append(Label(sight.code, stance, start, end, confidence, rule))
+        return labels
+
+    def _by_rules(self, desk: _Desk, confidence: float | None = None) -> list[Label]:
         labels: list[Label] = []
         taken: set[tuple[str, str]] = set()
         for match in desk.matches:
@@ -137,16 +181,9 @@ class _Labels:
             if (match.rule.code, voice.stance) in taken:
                 continue
             taken.add((match.rule.code, voice.stance))
-            start, end = _claim_span(desk.folded, match)
-            labels.append(
-                Label(
-                    match.rule.code,
-                    voice.stance,
-                    *desk.folded.original(start, end),
-                    0.6 if match.rule.weak else 0.75,
-                    match.rule.id,
-                )
-            )
+            start, end = desk.folded.original(*_claim_span(desk.folded, match))
+            own = 0.6 if match.rule.weak else 0.75
+            labels.append(Label(match.rule.code, voice.stance, start, end, confidence or own, match.rule.id))
         return labels
 
     def _voice(self, desk: _Desk, match: Match) -> Voice:
@@ -196,7 +233,7 @@ def _make_reader(nlp: Language, name: str) -> Any:
 @Language.factory("plainview_labels")
 def _make_labels(nlp: Language, name: str) -> Any:
     codebook = load_codebook()
-    return _Labels(codebook, Cues(codebook))
+    return _Labels(codebook, Cues(codebook), Reader.load())
 
 
 class Claims:
@@ -214,7 +251,7 @@ class Claims:
             _Fold(),
             _Rules(self._rulebook),
             _Read(reader),
-            _Labels(codebook, Cues(codebook)),
+            _Labels(codebook, Cues(codebook), reader),
         )
 
     @classmethod

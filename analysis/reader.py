@@ -1,26 +1,219 @@
-"""The trained component (placeholder until weights exist)."""
+"""The trained component: a small transformer that reads a passage in its context, run with numpy alone.
+
+The body is all-MiniLM-L6-v2 (Apache-2.0; Wang et al. 2020, Reimers and Gurevych 2019), fine-tuned on the codebook's
+examples, the practice sentences and the train part of the gold passages, its vocabulary pruned and its weights kept as
+6-bit integers with a scale a row. Three heads read its states: one logit a code for the passage, one a code and token
+for the span, and the stance of a code at a span. `analysis/training.py` makes the weights.
+
+Each passage is computed alone, so that what is read of it does not depend on what stands in the same batch.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.wordpiece import WordPiece
+
+WEIGHTS: Final = Path(__file__).parent / "weights"
+LONGEST: Final = 200  # pieces of a passage read at once; longer ones are read in windows
+CONTEXT: Final = 48  # pieces of context
+OVERLAP: Final = 40
+
+Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the reader saw in one passage."""
+class Segment:
+    """Where a code was seen in folded text, with the probability of each stance there."""
+
+    start: int
+    end: int
+    stances: tuple[float, ...]
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One code in one passage: its raw score (a logit) and its segments."""
+
+    code: str
+    logit: float
+    segments: tuple[Segment, ...]
+
+
+Seen = tuple[Sight, ...]
+Context = tuple[str, str, str, str]  # page role, heading, list intro, text; all folded
+
+
+def context_words(page_role: str, heading: str, list_intro: str) -> str:
+    """The words that stand before the passage when it is read."""
+    return f"{page_role} page. {heading}" + (f". list: {list_intro}" if list_intro else "")
+
+
+def unpack(weights: dict[str, npt.NDArray[Any]]) -> dict[str, Array]:
+    """Weights as floats: an integer array ``x`` with a row scale ``x.scale`` becomes their product."""
+    out: dict[str, Array] = {}
+    for name, value in weights.items():
+        if name.endswith(".scale"):
+            continue
+        scale = weights.get(f"{name}.scale")
+        out[name] = value.astype(np.float32) if scale is None else value.astype(np.float32) * scale[:, None]
+    return out
+
+
+def _normalise(x: Array, weight: Array, bias: Array) -> Array:
+    mean = x.mean(-1, keepdims=True)
+    spread = x - mean
+    variance = (spread * spread).mean(-1, keepdims=True)
+    return np.asarray(spread / np.sqrt(variance + 1e-12) * weight + bias, dtype=np.float32)
+
+
+def _gelu(x: Array) -> Array:
+    inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
+    return np.asarray(np.float32(0.5) * x * (np.float32(1.0) + np.tanh(inner)), dtype=np.float32)
+
+
+def _softmax(x: Array) -> Array:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True), dtype=np.float32)
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30, 30))), dtype=np.float32)
 
 
 class Reader:
-    """The trained reader."""
+    """The reader with its weights in memory (about 60 MB)."""
 
-    sha256 = ""
+    heads = 12
+
+    def __init__(self, weights: dict[str, Array], pieces: WordPiece, settings: dict[str, Any], sha256: str) -> None:
+        self._w = weights
+        self._pieces = pieces
+        self.codes: tuple[str, ...] = tuple(settings["codes"])
+        self.stances: tuple[str, ...] = tuple(settings["stances"])
+        self.settings = settings
+        self.sha256 = sha256
+        self._layers = [{key: weights[f"layers.{n}.{key}"] for key in self._keys()} for n in range(settings["layers"])]
+        self._context = lru_cache(maxsize=4096)(self._encode_context)
+
+    @staticmethod
+    def _keys() -> tuple[str, ...]:
+        linear = ("qkv", "o", "f1", "f2", "ln1", "ln2")
+        return tuple(f"{name}.{part}" for name in linear for part in ("weight", "bias"))
 
     @classmethod
-    def load(cls) -> Reader | None:
-        """The packaged reader, or None when the weights are absent."""
-        return None
+    def load(cls, folder: Path = WEIGHTS) -> Reader | None:
+        """The reader of ``folder``, or None when it has no weights (rules alone then read)."""
+        file = folder / "reader.npz"
+        if not file.exists():
+            return None
+        digest = hashlib.sha256()
+        for name in ("reader.npz", "vocab.txt", "reader.json"):
+            digest.update((folder / name).read_bytes())
+        with np.load(file) as stored:
+            weights = unpack({name: stored[name] for name in stored.files})
+        for name in [n for n in weights if n.startswith("layers.") and n.endswith(".weight") and ".ln" not in n]:
+            weights[name] = np.ascontiguousarray(weights[name].T)
+        settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
+        return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest())
 
-    def read(self, contexts: Sequence[tuple[str, str, str, str]]) -> list[Seen]:
-        """One result a passage, in order."""
-        return [Seen() for _ in contexts]
+    def _encode_context(self, page_role: str, heading: str, list_intro: str) -> tuple[int, ...]:
+        return tuple(self._pieces.encode(context_words(page_role, heading, list_intro))[0][:CONTEXT])
+
+    def read(self, contexts: Sequence[Context]) -> list[Seen]:
+        """What is seen in each passage, in order. Codes below the floor of the settings are left out."""
+        return [self._read(*context) for context in contexts]
+
+    def _read(self, page_role: str, heading: str, list_intro: str, text: str) -> Seen:
+        ids, starts, ends = self._pieces.encode(text)
+        if not ids:
+            return ()
+        before = self._context(page_role, heading, list_intro)
+        if len(ids) <= LONGEST:
+            return self._window(before, ids, starts, ends)
+        best: dict[str, Sight] = {}
+        for at in range(0, len(ids), LONGEST - OVERLAP):
+            part = slice(at, at + LONGEST)
+            for sight in self._window(before, ids[part], starts[part], ends[part]):
+                known = best.get(sight.code)
+                if known is None:
+                    best[sight.code] = sight
+                    continue
+                high, low = (sight, known) if sight.logit > known.logit else (known, sight)
+                others = tuple(
+                    s
+                    for s in low.segments
+                    if low.logit > 0 and all(s.end <= k.start or s.start >= k.end for k in high.segments)
+                )
+                best[sight.code] = Sight(sight.code, high.logit, high.segments + others)
+            if at + LONGEST >= len(ids):
+                break
+        return tuple(best[code] for code in self.codes if code in best)
+
+    def states(self, ids: Sequence[int], types: Sequence[int]) -> Array:
+        """Hidden states of one sequence, shape (pieces, width)."""
+        w = self._w
+        x = w["word.weight"][list(ids)] + w["pos.weight"][: len(ids)] + w["typ.weight"][list(types)]
+        x = _normalise(x, w["ln.weight"], w["ln.bias"])
+        length, width = x.shape
+        head = width // self.heads
+        scale = np.float32(1.0 / np.sqrt(head))
+        for layer in self._layers:
+            qkv = (
+                (x @ layer["qkv.weight"] + layer["qkv.bias"]).reshape(length, 3, self.heads, head).transpose(1, 2, 0, 3)
+            )
+            attention = _softmax((qkv[0] @ qkv[1].transpose(0, 2, 1)) * scale)
+            mixed = (attention @ qkv[2]).transpose(1, 0, 2).reshape(length, width)
+            x = _normalise(x + mixed @ layer["o.weight"] + layer["o.bias"], layer["ln1.weight"], layer["ln1.bias"])
+            inner = _gelu(x @ layer["f1.weight"] + layer["f1.bias"])
+            x = _normalise(x + inner @ layer["f2.weight"] + layer["f2.bias"], layer["ln2.weight"], layer["ln2.bias"])
+        return x
+
+    def _window(self, before: tuple[int, ...], ids: list[int], starts: list[int], ends: list[int]) -> Seen:
+        w, pieces = self._w, self._pieces
+        offset = len(before) + 2
+        sequence = [pieces.cls, *before, pieces.sep, *ids, pieces.sep]
+        x = self.states(sequence, [0] * offset + [1] * (len(ids) + 1))
+        body = x[offset : offset + len(ids)]
+        attention = _softmax((w["query"] @ body.T) / np.float32(8))
+        logits = ((attention @ body) * w["wc"]).sum(-1) + w["uc.weight"] @ x[0] + w["uc.bias"]
+        chosen = np.flatnonzero(logits > self.settings["floor"])
+        if not len(chosen):
+            return ()
+        tags = _sigmoid(body @ w["tag.weight"][chosen].T + w["tag.bias"][chosen])
+        seen: list[Sight] = []
+        for place, code in enumerate(chosen):
+            parts = []
+            for first, last in _runs(tags[:, place]):
+                vector = np.concatenate([body[first : last + 1].mean(0), x[0], w["code.weight"][code]])
+                scores = _gelu(w["s1.weight"] @ vector + w["s1.bias"])
+                stance = _softmax(w["s2.weight"] @ scores + w["s2.bias"])
+                strength = float(tags[first : last + 1, place].mean())
+                parts.append(Segment(starts[first], ends[last], tuple(float(p) for p in stance), strength))
+            seen.append(Sight(self.codes[code], float(logits[code]), tuple(parts)))
+        return tuple(seen)
+
+
+def _runs(tags: Array) -> list[tuple[int, int]]:
+    """First and last piece of each stretch that carries a code: half of the peak and more, small gaps closed."""
+    line = max(0.5 * float(tags.max()), 0.15)
+    runs: list[list[int]] = []
+    for at in np.flatnonzero(tags > line):
+        if runs and at - runs[-1][1] <= 4:
+            runs[-1][1] = int(at)
+        else:
+            runs.append([int(at), int(at)])
+    if not runs:
+        return [(0, len(tags) - 1)]
+    long = [run for run in runs if run[1] > run[0]]
+    return [(first, last) for first, last in (long or runs[:1])]
