@@ -205,17 +205,26 @@ def _forms(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:
 
 
 def _matching(tree: LexborHTMLParser, base: str, kind: str) -> tuple[str, ...]:
-    pattern = _host_pattern(kind)
     found: dict[str, None] = {}
     for node in tree.css("a[href], form[action], script[src], iframe[src]"):
-        href = node.attributes.get("href") or node.attributes.get("action") or node.attributes.get("src") or ""
-        target = _resolve_again(href, base)
-        if not target.startswith(("http://", "https://")):
-            continue
-        parts = urlsplit(target)
-        if pattern.search(parts.hostname or "") or pattern.search(parts.path):
-            found[f"{parts.hostname}{parts.path}"[:300]] = None
+        attributes = node.attributes
+        href = attributes.get("href") or attributes.get("action") or attributes.get("src") or ""
+        place = _place(_resolve_again(href, base), kind)
+        if place:
+            found[place] = None
     return tuple(found)[:50]
+
+
+@functools.lru_cache(maxsize=100_000)
+def _place(target: str, kind: str) -> str:
+    """Host and path of an address that is one of sign-on or payment, else an empty string."""
+    if not target.startswith(("http://", "https://")):
+        return ""
+    parts = urlsplit(target)
+    pattern = _host_pattern(kind)
+    if pattern.search(parts.hostname or "") or pattern.search(parts.path):
+        return f"{parts.hostname}{parts.path}"[:300]
+    return ""
 
 
 def _csp_hosts(headers: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
