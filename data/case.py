@@ -8,11 +8,12 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from data import environment as env
+from data.canonical import sha256
 from data.ledger import Event, Ledger
 from data.records import Service
 
@@ -73,12 +74,29 @@ _environments_recorded: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampAuthority:
+    """One of ``[[seal.timestamp_authorities]]``: where RFC 3161 requests go, and the root certificate it must lead to."""
+
+    url: str = ""
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealSettings:
+    """``[seal]``: with which key the case is sealed, and who stamps the time."""
+
+    key: str = "plainview"
+    timestamp_authorities: tuple[TimestampAuthority, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """An opened case folder."""
 
     root: Path
     facts: CaseFacts = field(default_factory=CaseFacts)
     policy: Policy = field(default_factory=Policy)
+    seal: SealSettings = field(default_factory=SealSettings)
 
     @property
     def ledger(self) -> Ledger:
@@ -111,17 +129,39 @@ class Case:
         return self.root / "exports"
 
     def record(self, event: str, body: dict[str, Any]) -> Event:
-        """Put an event on the ledger with the environment it was done in, which itself is put there once."""
+        """Put an event on the ledger. The environment it was done in is put there once, and so are the settings whenever
+        ``case.toml`` is not as the ledger last saw it."""
         identity = env.environment_id()
-        here = (str(self.root.resolve()), identity)
-        if here not in _environments_recorded and not any(
-            entry.body.get("id") == identity for entry in self.ledger.events("environment.recorded")
-        ):
+        seen = self._seen()
+        if identity not in seen.environments:
             self.ledger.append(
                 "environment.recorded", {"id": identity, "record": env.environment()}, environment=identity
             )
-        _environments_recorded.add(here)
+            seen.environments.add(identity)
+        settings = sha256((self.root / CASE_FILE).read_bytes())
+        if event == "case.opened":
+            body = {**body, "case_toml_sha256": settings}
+        elif settings != seen.settings:
+            changed = {"case": _plain(self.facts), "policy": _plain(self.policy), "case_toml_sha256": settings}
+            self.ledger.append("case.settings", changed, environment=identity)
+        seen.settings = settings
         return self.ledger.append(event, body, environment=identity)
+
+    def _seen(self) -> _Seen:
+        """What the ledger holds of environments and settings; read once a process and ledger file."""
+        try:
+            facts = self.ledger.path.stat()
+        except FileNotFoundError:
+            return _Seen()
+        key = (facts.st_dev, facts.st_ino)
+        if key not in _SEEN:
+            seen = _Seen()
+            for entry in self.ledger.events("environment.recorded", "case.opened", "case.settings"):
+                if entry.event == "environment.recorded":
+                    seen.environments.add(entry.body["id"])
+                seen.settings = entry.body.get("case_toml_sha256", seen.settings)
+            _SEEN[key] = seen
+        return _SEEN[key]
 
     def services(self) -> dict[str, Service]:
         """Every service on the list, by name, in the order added; the ledger is the list."""
@@ -139,6 +179,15 @@ class Case:
                     new = Service(old.service, old.kind, old.source or new.source, old.stratum or new.stratum, urls)
                 found[new.service] = new
         return found
+
+
+@dataclass(slots=True)
+class _Seen:
+    environments: set[str] = field(default_factory=set)
+    settings: str = ""
+
+
+_SEEN: dict[tuple[int, int], _Seen] = {}
 
 
 def find_case(given: str | Path | None = None) -> Path:
@@ -177,11 +226,11 @@ def open_case(path: Path) -> Case:
         raise CaseError(
             f"{file} is not valid TOML: {error}. Mend that line and try again; nothing was changed."
         ) from error
-    _known(values, {"case", "policy"}, file, "")
+    _known(values, {"case", "policy", "seal"}, file, "")
     facts = _table(CaseFacts, values.get("case", {}), file, "case")
     policy = _table(Policy, values.get("policy", {}), file, "policy")
     _check_policy(policy, file)
-    return Case(root=path, facts=facts, policy=policy)
+    return Case(root=path, facts=facts, policy=policy, seal=_seal_settings(values.get("seal", {}), file))
 
 
 def make_case(path: Path, facts: CaseFacts, policy_lines: str = "") -> Case:
@@ -229,7 +278,7 @@ def _known(values: dict[str, Any], known: set[str], file: Path, table: str) -> N
             raise CaseError(f"{file}: unknown key {key!r} {where}.{hint}")
 
 
-_T = TypeVar("_T", CaseFacts, Policy)
+_T = TypeVar("_T", CaseFacts, Policy, TimestampAuthority, SealSettings)
 
 
 def _table(kind: type[_T], values: Any, file: Path, table: str) -> _T:
@@ -255,6 +304,30 @@ def _value(kind: str, value: Any, where: str) -> Any:
             return tuple(value)
     wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
     raise CaseError(f"{where} must be {wanted.get(kind, 'a list of texts in quotes')}, not {value!r}.")
+
+
+def _seal_settings(values: Any, file: Path) -> SealSettings:
+    """``[seal]`` and its list of authorities. Raises ``CaseError``."""
+    if not isinstance(values, dict):
+        raise CaseError(f"{file}: [seal] must be a table of settings.")
+    listed = values.get("timestamp_authorities", [])
+    if not isinstance(listed, list):
+        raise CaseError(f"{file}: write each authority under a line [[seal.timestamp_authorities]].")
+    authorities = tuple(_table(TimestampAuthority, item, file, "[seal.timestamp_authorities]") for item in listed)
+    for item in authorities:
+        if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", item.url):
+            raise CaseError(f"{file}: a time-stamp authority's url must look like https://host/path, not {item.url!r}.")
+        if not item.ca_file:
+            raise CaseError(
+                f"{file}: the authority {item.url} needs ca_file, its root certificate (PEM) as you obtained it: without "
+                "it no stamp can be checked, and an unchecked stamp is never taken."
+            )
+    rest = {key: value for key, value in values.items() if key != "timestamp_authorities"}
+    _known(values, {"key", "timestamp_authorities"}, file, "seal")
+    settings = _table(SealSettings, rest, file, "seal")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", settings.key):
+        raise CaseError(f"{file}: [seal] key must be a plain name, not {settings.key!r}.")
+    return replace(settings, timestamp_authorities=authorities)
 
 
 _RANGES: dict[str, tuple[float, float]] = {

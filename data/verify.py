@@ -720,12 +720,15 @@ class _Check:
         names = sorted(name for name in self.tree.files if name.startswith("seals/"))
         on_ledger: dict[str, tuple[int, dict[str, Any]]] = {}
         states: dict[str, str] = {}
+        stamps: dict[str, dict[str, Any]] = {}
         for line, body in ledger.named("seal.made"):
             files = body.get("files") if isinstance(body.get("files"), dict) else {}
             assert isinstance(files, dict)
             for name, facts in files.items():
                 on_ledger[str(name)] = (line, facts)
             states[str(body.get("file"))] = str(body.get("state"))
+            for stamp in body.get("timestamps", []):
+                stamps[str(stamp.get("file"))] = stamp
         for name, (line, facts) in on_ledger.items():
             if name not in self.tree.files:
                 self.report.wrong(_shown(name), f"is missing; the ledger recorded it (line {line})")
@@ -738,7 +741,7 @@ class _Check:
             needed.add(name)
             if name != f"seals/seal-{number:04d}.json":
                 self.report.wrong(name, f"is seal file number {number}: one before it is missing or renamed")
-            count, public, files = self._seal(name, number, ledger, previous)
+            count, public, files = self._seal(name, number, ledger, previous, stamps)
             needed |= files
             previous = self.sums.get(name, "")
             if count:
@@ -770,7 +773,9 @@ class _Check:
                 )
         return key
 
-    def _seal(self, name: str, number: int, ledger: LedgerRead, previous: str) -> tuple[int, bytes, set[str]]:
+    def _seal(
+        self, name: str, number: int, ledger: LedgerRead, previous: str, stamped: dict[str, dict[str, Any]]
+    ) -> tuple[int, bytes, set[str]]:
         """One seal: signature, head, stamps. Returns the entries covered (0 where it does not hold), key, and its files."""
         files: set[str] = set()
         raw = self.tree.read(name)
@@ -808,10 +813,12 @@ class _Check:
             self.report.wrong("ledger.jsonl", f"was changed up to line {count}: {name} sealed another head")
             good = False
         for index, asked in enumerate(stamps, 1):
-            files |= self._stamp(name, index, asked, raw, str(statement.get("at", "")), ledger)
+            files |= self._stamp(name, index, asked, raw, str(statement.get("at", "")), stamped)
         return (count if good else 0), public, files
 
-    def _stamp(self, seal: str, index: int, asked: Any, sealed: bytes, at: str, ledger: LedgerRead) -> set[str]:
+    def _stamp(
+        self, seal: str, index: int, asked: Any, sealed: bytes, at: str, stamped: dict[str, dict[str, Any]]
+    ) -> set[str]:
         """A time stamp that was asked for. One that was not obtained is on the ledger as failed, never a file."""
         files: set[str] = set()
         if not isinstance(asked, dict) or _name_fault(str(asked.get("ca_file", ""))):
@@ -827,9 +834,13 @@ class _Check:
             self.report.notes.append(f"{seal}: no time stamp of {authority} was obtained")
             return files
         files.add(token)
+        recorded = stamped.get(token, {})
+        nonce = str(recorded.get("nonce", ""))
         try:
             trusted = list(self.anchors.authorities) or pem_certificates(self.tree.read(ca_file))
-            facts = check_token(self.tree.read(token), sealed, trusted, nonce=int(str(asked.get("nonce")), 16))
+            facts = check_token(self.tree.read(token), sealed, trusted, nonce=int(nonce, 16) if nonce else None)
+            if recorded and (recorded.get("time"), recorded.get("serial")) != (facts.time, format(facts.serial, "x")):
+                raise TokenError("it is not the stamp that the ledger recorded")
         except FileNotFoundError:
             self.report.wrong(ca_file, "is missing")
         except (TokenError, ValueError) as error:
