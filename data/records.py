@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+import functools
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -23,14 +24,19 @@ class Record:
     __slots__ = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The record as plain values; the inverse of ``from_json``."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        """The record as plain values; the inverse of ``from_json``. Fields hold plain values only, so one level is enough."""
+        return {name: getattr(self, name) for name in _names(type(self))}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """A record from plain values; keys it does not know (a later version's) are left out."""
-        known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+        known = _names(cls)
         return cls(**{key: _tuples(value) for key, value in values.items() if key in known})
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def _tuples(value: Any) -> Any:
@@ -167,6 +173,8 @@ class Observation(Record):
     warc_record: str = ""
     warc_offset: int = -1
     warc_length: int = 0
+    # Of what others captured: their archive, record, time and digests. None for what was observed here.
+    provenance: dict[str, Any] | None = None
 
     @property
     def has_text(self) -> bool:
@@ -194,3 +202,5 @@ class Visit(Record):
     partial: tuple[str, ...] = ()
     head: str = ""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # Of an import: the file, who captured it with what, and what of it was not taken over.
+    provenance: dict[str, Any] | None = None
