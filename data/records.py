@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -21,22 +20,17 @@ class Kind(StrEnum):
 class Record:
     """Reading and writing of a record as a JSON object."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain values; the inverse of ``from_json``. Fields hold plain values only, so one level is enough."""
-        return {name: getattr(self, name) for name in _names(type(self))}
+        return {name: getattr(self, name) for name in type(self).__slots__}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """A record from plain values; keys it does not know (a later version's) are left out."""
-        known = _names(cls)
+        known = cls.__slots__  # a slotted dataclass's own fields
         return cls(**{key: _tuples(value) for key, value in values.items() if key in known})
-
-
-@functools.cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind))
 
 
 def _tuples(value: Any) -> Any:
