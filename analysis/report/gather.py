@@ -1,0 +1,948 @@
+"""One typed snapshot of a case, read from the index at one moment: everything that any form of the report shows.
+
+Nothing sensitive enters the snapshot: a mark that is flagged so, any other mark that overlaps it and the words around
+either are left out here, so that no template can show them by mistake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import duckdb
+
+from analysis.report.shown import CONTEXT_CHARACTERS, QUOTE_CHARACTERS
+from data import clock
+from data.address import defang
+from data.case import Case, CaseFacts
+from data.codebook import Code, Codebook, load_codebook
+from data.law import Hook, load_law
+from data.outcomes import Outcome
+from data.records import Service
+from data.store import reading, rows
+
+Mask = Callable[[str], str]
+
+CONTRARY: Final = ("PROHIB", "DISCLAIM", "NEGATED")
+PAGES_LISTED: Final = 200
+SKIPPED_LISTED: Final = 60
+SIGHTINGS_LISTED: Final = 4
+VALUES_LISTED: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One place and moment at which the words of an indicator were read. Offsets count characters of the text version."""
+
+    url: str
+    page_role: str
+    seen: str
+    profile: str
+    fetcher: str
+    observation: str
+    text_sha256: str
+    start: int
+    end: int
+    locator: str
+    zone: str
+    hidden: str
+    exhibit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """The same words with the same code and stance in the same passage of one service, wherever they were read."""
+
+    flag: str
+    code: str
+    stance: str
+    quote: str
+    before: str
+    after: str
+    heading: str
+    list_intro: str
+    lang: str
+    confidence: float
+    rule: str
+    raises: bool
+    roles: tuple[str, ...]
+    sightings: tuple[Sighting, ...]
+    seen_times: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGroup:
+    """What one service says under one code: what raises, what stands against it, and what is only context."""
+
+    code: Code
+    hooks: tuple[Hook, ...]
+    raising: tuple[Indicator, ...]
+    contrary: tuple[Indicator, ...]
+    context: tuple[Indicator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One address that a visit asked for, and what came of each attempt at it."""
+
+    url: str
+    role: str
+    title: str
+    outcome: str
+    reason: str
+    rule: str
+    status: str
+    seen: str
+    attempts: int
+    fetchers: tuple[str, ...]
+    indicators: int
+    media_without_alt: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFacts:
+    """One visit as its own record tells it."""
+
+    visit: str
+    started: str
+    ended: str
+    outcome: str
+    reason: str
+    observations: int
+    addresses: int
+    partial: tuple[str, ...]
+    resumed: int
+    environment: str
+    head: str
+    same_profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A way on which a visitor was sent: the addresses in order, and the kind of each step."""
+
+    steps: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotLooked:
+    """Addresses that were seen and not asked for, for one reason."""
+
+    decision: str
+    rule: str
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One kind of thing that pages ask for or set, with each value and the number of addresses that do."""
+
+    title: str
+    note: str
+    values: tuple[tuple[str, int], ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that only several passages, pages or visits show."""
+
+    finding: str
+    service: str
+    rule: str
+    kind: str
+    strength: str
+    summary: str
+    sides: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """Everything about one service."""
+
+    number: int
+    service: Service
+    outcome: str
+    reached: bool
+    visits: tuple[VisitFacts, ...]
+    pages: tuple[Page, ...]
+    pages_more: int
+    pages_with_text: int
+    redirects: tuple[Redirect, ...]
+    not_looked: tuple[NotLooked, ...]
+    groups: tuple[CodeGroup, ...]
+    asked: tuple[Asked, ...]
+    findings: tuple[Finding, ...]
+    media_without_alt: int
+
+    @property
+    def indicators(self) -> int:
+        """Number of indicators that raise a flag under a code that is scored."""
+        return sum(len(group.raising) for group in self.groups if group.code.kind == "claim")
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The scored codes with at least one such indicator."""
+        return tuple(group.code.id for group in self.groups if group.raising and group.code.kind == "claim")
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A stored text that this report quotes: where it was read, and how to find it in the evidence."""
+
+    number: int
+    service: str
+    dossier: int
+    url: str
+    seen: str
+    text_sha256: str
+    stored_sha256: str
+    visit: str
+    record: str
+    indicators: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCount:
+    """How many services show a code. ``services`` counts each once, ``indicators`` counts different words."""
+
+    code: Code
+    services: int
+    indicators: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How attempts ended: the outcome, the sentence that explains it, attempts and services."""
+
+    outcome: str
+    meaning: str
+    attempts: int
+    services: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one service's visits asked for and what they did not."""
+
+    dossier: int
+    service: str
+    seen: int
+    tried: int
+    text: int
+    other: int
+    refused: int
+    skipped: int
+    not_reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The state of the case's seal; ``name`` is empty where there is none."""
+
+    name: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How the material was obtained and read."""
+
+    extractor: str
+    codebook_sha256: str
+    model_sha256: str
+    analyzed: str
+    environments: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    policies: tuple[tuple[tuple[str, str], ...], ...]
+    user_agents: tuple[str, ...]
+    robots: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The case at one moment, as a report tells it."""
+
+    made: str
+    facts: CaseFacts
+    ledger_entries: int
+    ledger_head: str
+    seal: Seal
+    first: str
+    last: str
+    dossiers: tuple[Dossier, ...]
+    outcomes: tuple[tuple[str, int], ...]
+    attempts: tuple[OutcomeCount, ...]
+    coverage: tuple[Coverage, ...]
+    not_looked: tuple[NotLooked, ...]
+    codes: tuple[CodeCount, ...]
+    facts_seen: tuple[CodeCount, ...]
+    exhibits: tuple[Exhibit, ...]
+    method: Method
+    codebook: Codebook
+    hooks: tuple[Hook, ...]
+    passages_read: int
+    texts_read: int
+    left_out: tuple[str, ...] = ()
+    media_without_alt: int = 0
+    selected: tuple[str, ...] = field(default=())
+
+    @property
+    def reached(self) -> int:
+        """Services of which at least one page was read."""
+        return sum(dossier.reached for dossier in self.dossiers)
+
+    @property
+    def pages_with_text(self) -> int:
+        """Different addresses, counted per service, of which text was kept."""
+        return sum(dossier.pages_with_text for dossier in self.dossiers)
+
+    @property
+    def indicators(self) -> int:
+        """Different indicators under scored codes."""
+        return sum(dossier.indicators for dossier in self.dossiers)
+
+    @property
+    def with_indicator(self) -> int:
+        """Services with at least one indicator under a scored code."""
+        return sum(1 for dossier in self.dossiers if dossier.indicators)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether anything stands in the findings section."""
+        return any(dossier.findings for dossier in self.dossiers)
+
+
+def unmasked(text: str) -> str:
+    """The mask that hides nothing."""
+    return text
+
+
+def gather(case: Case, services: Sequence[str] = (), *, mask: Mask = unmasked) -> Snapshot:
+    """Read the case once. *services* limits the report to these names; *mask* hides persons in every quoted text.
+
+    Raises ``KeyError`` with the name for a service that the case does not list.
+    """
+    listed = case.services()
+    for name in services:
+        if name not in listed:
+            raise KeyError(name)
+    chosen = [service for name, service in listed.items() if not services or name in services]
+    with reading(case) as connection:
+        return _Reader(case, connection, chosen, tuple(services), mask).snapshot()
+
+
+class _Reader:
+    """The open connection and what several parts of the snapshot share."""
+
+    def __init__(
+        self,
+        case: Case,
+        connection: duckdb.DuckDBPyConnection,
+        services: list[Service],
+        selected: tuple[str, ...],
+        mask: Mask,
+    ) -> None:
+        self.case, self.connection, self.services, self.selected, self.mask = case, connection, services, selected, mask
+        self.codebook = load_codebook()
+        self.law = load_law()
+        self.exhibits: dict[tuple[str, str], dict[str, Any]] = {}
+        connection.execute("CREATE TEMP TABLE chosen (service VARCHAR)")
+        if services:
+            connection.executemany("INSERT INTO chosen VALUES (?)", [[service.service] for service in services])
+        self.tables = {row["name"] for row in rows(connection, _TABLES)}
+
+    def snapshot(self) -> Snapshot:
+        visits = _by(self._rows(_VISITS), "service")
+        pages = _by(self._rows(_PAGES), "service")
+        skipped = _by(self._rows(_NOT_LOOKED), "service")
+        marks = self._marks()
+        asked = self._asked()
+        redirects = self._redirects()
+        findings = self._findings()
+        dossiers = tuple(
+            self._dossier(
+                number,
+                service,
+                visits.get(service.service, []),
+                pages.get(service.service, []),
+                skipped.get(service.service, []),
+                marks.get(service.service, []),
+                asked.get(service.service, ()),
+                redirects.get(service.service, ()),
+                findings.get(service.service, ()),
+            )
+            for number, service in enumerate(self.services, 1)
+        )
+        head = self.case.ledger.head()
+        started = [visit.started for dossier in dossiers for visit in dossier.visits]
+        ended = [visit.ended for dossier in dossiers for visit in dossier.visits]
+        counts = self._one(_COUNTS)
+        used = {group.code.id for dossier in dossiers for group in dossier.groups}
+        hooks = {hook for code in self.codebook.codes if code.id in used for hook in code.hooks}
+        return Snapshot(
+            made=clock.now(),
+            facts=self.case.facts,
+            ledger_entries=head.count,
+            ledger_head=head.hash,
+            seal=_seal(self.case),
+            first=min(started, default=""),
+            last=max(ended, default=""),
+            dossiers=dossiers,
+            outcomes=tuple(Counter(dossier.outcome for dossier in dossiers).most_common()),
+            attempts=tuple(
+                OutcomeCount(row["outcome"], meaning(row["outcome"]), row["attempts"], row["services"])
+                for row in self._rows(_OUTCOMES)
+            ),
+            coverage=self._coverage(dossiers),
+            not_looked=tuple(_not_looked(row) for row in self._rows(_NOT_LOOKED_ALL)),
+            codes=self._code_counts(dossiers, "claim"),
+            facts_seen=self._code_counts(dossiers, "fact"),
+            exhibits=tuple(Exhibit(**row) for row in self.exhibits.values()),
+            method=self._method(),
+            codebook=self.codebook,
+            hooks=tuple(hook for hook in self.law.hooks.values() if hook.id in hooks),
+            passages_read=counts["passages"],
+            texts_read=counts["texts"],
+            left_out=tuple(sorted(set(self.case.services()) - {item.service for item in self.services})),
+            media_without_alt=sum(dossier.media_without_alt for dossier in dossiers),
+            selected=self.selected,
+        )
+
+    def _rows(self, sql: str) -> list[dict[str, Any]]:
+        return rows(self.connection, sql)
+
+    def _one(self, sql: str) -> dict[str, Any]:
+        return self._rows(sql)[0]
+
+    # --- marks
+
+    def _marks(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows of marks by service, without anything sensitive."""
+        hidden: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        words: dict[str, set[str]] = defaultdict(set)
+        for row in self._rows(_SENSITIVE):
+            hidden[(row["text_id"], row["ordinal"])].append((row["start"], row["end"]))
+            words[row["service"]].add(row["quote"])
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._rows(_MARKS):
+            spans = hidden.get((row["text_id"], row["ordinal"]), ())
+            if any(start < row["end"] and row["start"] < end for start, end in spans):
+                continue
+            if spans:
+                row["before"] = row["after"] = "…"
+            for name in ("heading", "list_intro", "before", "after"):
+                row[name] = _without(row[name], words.get(row["service"], ()))
+            if _without(row["quote"], words.get(row["service"], ())) == row["quote"]:
+                found[row["service"]].append(row)
+        return found
+
+    def _indicators(self, dossier: int, marks: list[dict[str, Any]]) -> list[Indicator]:
+        same: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+        for row in marks:
+            same[(row["code"], row["stance"], row["quote"], row["before"][-80:], row["after"][:80])].append(row)
+        return [self._indicator(dossier, group) for group in same.values()]
+
+    def _indicator(self, dossier: int, group: list[dict[str, Any]]) -> Indicator:
+        first = group[0]
+        places: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in group:
+            places.setdefault((row["url"], row["text_sha256"]), row)
+        shown = list(places.values())[:SIGHTINGS_LISTED]
+        return Indicator(
+            flag=first["flag"],
+            code=first["code"],
+            stance=first["stance"],
+            quote=self.mask(first["quote"]),
+            before=self.mask(first["before"]),
+            after=self.mask(first["after"]),
+            heading=self.mask(first["heading"]),
+            list_intro=self.mask(first["list_intro"]),
+            lang=first["lang"],
+            confidence=first["confidence"],
+            rule=first["rule"],
+            raises=first["raises"],
+            roles=tuple(dict.fromkeys(row["page_role"] for row in group)),
+            sightings=tuple(self._sighting(dossier, row, number == 0) for number, row in enumerate(shown)),
+            seen_times=len(group),
+        )
+
+    def _sighting(self, dossier: int, row: dict[str, Any], counted: bool) -> Sighting:
+        key = (row["service"], row["text_sha256"])
+        exhibit = self.exhibits.setdefault(
+            key,
+            {
+                "number": len(self.exhibits) + 1,
+                "service": row["service"],
+                "dossier": dossier,
+                "url": defang(row["url"]),
+                "seen": row["seen"],
+                "text_sha256": row["text_sha256"],
+                "stored_sha256": row["stored_sha256"],
+                "visit": row["visit"],
+                "record": row["warc_record"],
+                "indicators": 0,
+            },
+        )
+        exhibit["indicators"] += counted
+        return Sighting(
+            url=defang(row["url"]),
+            page_role=row["page_role"],
+            seen=row["seen"],
+            profile=row["profile"],
+            fetcher=row["fetcher"],
+            observation=row["observation"],
+            text_sha256=row["text_sha256"],
+            start=row["start"],
+            end=row["end"],
+            locator=row["locator"],
+            zone=row["zone"],
+            hidden=row["hidden"],
+            exhibit=exhibit["number"],
+        )
+
+    def _groups(self, dossier: int, marks: list[dict[str, Any]]) -> tuple[CodeGroup, ...]:
+        by_code: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in marks:
+            by_code[row["code"]].append(row)
+        groups = []
+        for code in self.codebook.codes:
+            if code.id not in by_code or code.kind == "referral":
+                continue
+            found = self._indicators(dossier, by_code[code.id])
+            groups.append(
+                CodeGroup(
+                    code=code,
+                    hooks=tuple(self.law.hooks[hook] for hook in code.hooks if hook in self.law.hooks),
+                    raising=tuple(item for item in found if item.raises),
+                    contrary=tuple(item for item in found if not item.raises and item.stance in CONTRARY),
+                    context=tuple(item for item in found if not item.raises and item.stance not in CONTRARY),
+                )
+            )
+        return tuple(groups)
+
+    def _code_counts(self, dossiers: Iterable[Dossier], kind: str) -> tuple[CodeCount, ...]:
+        services: Counter[str] = Counter()
+        indicators: Counter[str] = Counter()
+        for dossier in dossiers:
+            for group in dossier.groups:
+                if group.raising:
+                    services[group.code.id] += 1
+                    indicators[group.code.id] += len(group.raising)
+        return tuple(
+            CodeCount(code, services[code.id], indicators[code.id]) for code in self.codebook.codes if code.kind == kind
+        )
+
+    # --- a service
+
+    def _dossier(
+        self,
+        number: int,
+        service: Service,
+        visits: list[dict[str, Any]],
+        pages: list[dict[str, Any]],
+        skipped: list[dict[str, Any]],
+        marks: list[dict[str, Any]],
+        asked: tuple[Asked, ...],
+        redirects: tuple[Redirect, ...],
+        findings: tuple[Finding, ...],
+    ) -> Dossier:
+        groups = self._groups(number, marks)
+        on_page = Counter(
+            item.sightings[0].url for group in groups for item in group.raising if group.code.kind == "claim"
+        )
+        listed = tuple(self._page(row, on_page) for row in pages)
+        return Dossier(
+            number=number,
+            service=service,
+            outcome=visits[-1]["outcome"] if visits else "not_visited",
+            reached=any(row["has_text"] and row["outcome"] in ("ok", "truncated") for row in pages),
+            visits=tuple(_visit(row) for row in visits),
+            pages=listed[:PAGES_LISTED],
+            pages_more=max(0, len(listed) - PAGES_LISTED),
+            pages_with_text=sum(bool(row["has_text"]) for row in pages),
+            redirects=redirects,
+            not_looked=tuple(_not_looked(row) for row in skipped[:SKIPPED_LISTED]),
+            groups=groups,
+            asked=asked,
+            findings=findings,
+            media_without_alt=sum(row["media_without_alt"] for row in pages),
+        )
+
+    def _page(self, row: dict[str, Any], on_page: Counter[str]) -> Page:
+        url = defang(row["url"])
+        return Page(
+            url=url,
+            role=row["role"],
+            title=self.mask(row["title"]),
+            outcome=row["outcome"],
+            reason=row["reason"],
+            rule=row["rule"],
+            status="" if row["status"] is None else str(row["status"]),
+            seen=row["seen"],
+            attempts=row["attempts"],
+            fetchers=tuple(row["fetchers"]),
+            indicators=on_page[url],
+            media_without_alt=row["media_without_alt"],
+        )
+
+    def _coverage(self, dossiers: Sequence[Dossier]) -> tuple[Coverage, ...]:
+        seen = {row["service"]: row for row in self._rows(_COVERAGE)}
+        empty = dict.fromkeys(("seen", "tried", "text", "other", "refused", "skipped", "not_reached"), 0)
+        return tuple(
+            Coverage(
+                dossier=dossier.number,
+                **{"service": dossier.service.service, **(seen.get(dossier.service.service) or empty)},
+            )
+            for dossier in dossiers
+        )
+
+    def _asked(self) -> dict[str, tuple[Asked, ...]]:
+        """What pages ask for, by service: each value with the number of addresses that it was seen on."""
+        counts: dict[str, dict[str, dict[str, set[str]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
+        for row in self._rows(_PAGE_FACTS):
+            page = json.loads(row["page"])
+            for name, _, _ in _ASKED:
+                for value in page.get(name) or ():
+                    text = f"{value[0]}: {value[1]}" if isinstance(value, list) else str(value)
+                    counts[row["service"]][name][text].add(row["url"])
+            for text in filter(None, (page.get("generator"), _header(row["headers"], "server"))):
+                counts[row["service"]]["software"][text].add(row["url"])
+        found: dict[str, tuple[Asked, ...]] = {}
+        for service, kinds in counts.items():
+            found[service] = tuple(
+                self._asked_kind(title, note, kinds[name]) for name, title, note in _ASKED if kinds.get(name)
+            )
+        return found
+
+    def _asked_kind(self, title: str, note: str, values: dict[str, set[str]]) -> Asked:
+        ordered = sorted(((text, len(urls)) for text, urls in values.items()), key=lambda item: (-item[1], item[0]))
+        shown = tuple((self.mask(text), count) for text, count in ordered[:VALUES_LISTED])
+        return Asked(title, note, shown, max(0, len(ordered) - VALUES_LISTED))
+
+    def _redirects(self) -> dict[str, tuple[Redirect, ...]]:
+        found: dict[str, dict[tuple[str, ...], Redirect]] = defaultdict(dict)
+        for row in self._rows(_REDIRECTS):
+            hops = json.loads(row["hops"])
+            steps = [defang(hop["url"]) for hop in hops] + [defang(row["url"])]
+            kinds = [_KINDS.get(hop["kind"], hop["kind"]) for hop in hops]
+            if row["redirect_to"]:
+                steps.append(defang(row["redirect_to"]))
+                kinds.append(_KINDS.get(row["redirect_kind"], row["redirect_kind"] or "not followed"))
+            found[row["service"]][tuple(steps)] = Redirect(tuple(steps), tuple(kinds))
+        return {service: _longest(list(chains.values())) for service, chains in found.items()}
+
+    def _findings(self) -> dict[str, tuple[Finding, ...]]:
+        if "findings" not in self.tables:
+            return {}
+        found: dict[str, list[Finding]] = defaultdict(list)
+        for row in self._rows(_FINDINGS):
+            sides = json.loads(row["sides"]) if isinstance(row["sides"], str) else row["sides"] or []
+            found[row["service"]].append(
+                Finding(
+                    finding=str(row["finding"]),
+                    service=row["service"],
+                    rule=str(row["rule"]),
+                    kind=str(row["kind"]),
+                    strength=str(row["strength"]),
+                    summary=self.mask(str(row["summary"])),
+                    sides=tuple(self._side(side) for side in sides),
+                )
+            )
+        return {service: tuple(items) for service, items in found.items()}
+
+    def _side(self, side: Any) -> dict[str, str]:
+        if not isinstance(side, dict):
+            return {"quote": self.mask(str(side))}
+        return {
+            str(name): defang(str(value)) if name == "url" else self.mask(str(value))
+            for name, value in side.items()
+            if value not in (None, "")
+        }
+
+    def _method(self) -> Method:
+        run = next(iter(self._rows("SELECT * FROM analyses ORDER BY made DESC LIMIT 1")), None)
+        wanted = {row["environment"] for row in self._rows(_VISITS)}
+        environments = tuple(
+            (entry.body["id"], _flat(entry.body["record"]))
+            for entry in self.case.ledger.events("environment.recorded")
+            if entry.body["id"] in wanted or not wanted
+        )
+        policies = tuple(_flat(json.loads(row["policy"])) for row in self._rows(_POLICIES))
+        return Method(
+            extractor=run["extractor"] if run else "",
+            codebook_sha256=run["codebook_sha256"] if run else "",
+            model_sha256=run["model_sha256"] if run else "",
+            analyzed=run["made"] if run else "",
+            environments=environments,
+            policies=policies,
+            user_agents=tuple(row["user_agent"] for row in self._rows(_USER_AGENTS)),
+            robots=tuple((row["outcome"], row["services"]) for row in self._rows(_ROBOTS)),
+        )
+
+
+def meaning(outcome: str) -> str:
+    """The sentence for an outcome of an attempt or of a visit."""
+    if outcome in _VISIT_MEANING:
+        return _VISIT_MEANING[outcome]
+    try:
+        return Outcome(outcome).meaning
+    except ValueError:
+        return "No sentence is on file for this outcome."
+
+
+_VISIT_MEANING: Final = {
+    "reached": "At least one page of the service was read.",
+    "not_visited": "The service is on the list; no visit of it is on file.",
+    "nothing": "The visit ended without any answer on file.",
+}
+
+_KINDS: Final = {
+    "http": "HTTP redirect",
+    "refresh": "Refresh header",
+    "meta": "meta refresh",
+    "script": "script",
+    "history": "script (history)",
+    "link": "link",
+}
+
+_ASKED: Final = (
+    (
+        "hosts_asked",
+        "Third-party hosts asked for",
+        "Hosts that pages ask a browser to load from; media were not fetched.",
+    ),
+    ("tag_ids", "Tag, analytics and verification ids", "Identifiers in the source of pages."),
+    ("sign_on", "Sign-on", "Addresses of other parties' sign-on; never followed."),
+    ("payment", "Payment", "Addresses and hosts of payment; never followed."),
+    ("form_actions", "Forms", "Method and target of forms; none was sent."),
+    ("cookie_names", "Cookies set", "Names only; values were not kept."),
+    ("csp_hosts", "Hosts named in the content security policy", "Where the server lets its pages load from."),
+    ("emails", "Contact addresses", "E-mail addresses printed on pages."),
+    ("affiliate_params", "Affiliate parameters", "Parameters of outgoing links."),
+    ("alternates", "Other addresses it names for itself", "Language alternates."),
+    ("software", "Software named", "Server and generator as they call themselves."),
+)
+
+
+def _by(found: list[dict[str, Any]], name: str) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in found:
+        grouped[row[name]].append(row)
+    return grouped
+
+
+def _without(text: str, words: Iterable[str]) -> str:
+    for quote in words:
+        if quote and quote in text:
+            text = text.replace(quote, "…")
+    return text
+
+
+def _visit(row: dict[str, Any]) -> VisitFacts:
+    first, again, other = row["text_a"], row["text_a2"], row["text_b"]
+    if not first or not other:
+        same = "The entry page was not read in a second profile."
+    elif first == other:
+        same = "The entry page read the same in both profiles."
+    elif again and first != again:
+        same = "The entry page changed between two readings in the same profile, so that the second profile differed says little."
+    else:
+        same = "The entry page read differently in the second profile, and as before when the first profile came again."
+    return VisitFacts(
+        visit=row["visit"],
+        started=row["started"],
+        ended=row["ended"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        observations=row["observations"],
+        addresses=row["addresses"],
+        partial=tuple(row["partial"]),
+        resumed=row["resumed"],
+        environment=row["environment"],
+        head=row["head"],
+        same_profile=same,
+    )
+
+
+def _not_looked(row: dict[str, Any]) -> NotLooked:
+    return NotLooked(
+        row["decision"], row["rule"], row["reason"], row["count"], tuple(defang(url) for url in row["examples"])
+    )
+
+
+def _header(headers: str, name: str) -> str:
+    return next((value for key, value in json.loads(headers) if key.lower() == name), "")
+
+
+def _longest(chains: list[Redirect]) -> tuple[Redirect, ...]:
+    """Chains that are not the beginning of another one."""
+    steps = [chain.steps for chain in chains]
+    return tuple(
+        chain
+        for chain in chains
+        if not any(other != chain.steps and other[: len(chain.steps)] == chain.steps for other in steps)
+    )
+
+
+def _flat(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found.extend(_flat(value))
+        elif isinstance(value, list):
+            found.append((name, ", ".join(str(item) for item in value)))
+        else:
+            found.append(
+                (name, {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value))
+            )
+    return tuple(found)
+
+
+def _seal(case: Case) -> Seal:
+    """The newest ``seal-*.json``; a file that cannot be read is no seal."""
+    for path in sorted(case.seals.glob("seal-*.json"), reverse=True):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            plain = {name: value for name, value in content.items() if isinstance(value, str | int) and value != ""}
+            return Seal(path.name, tuple((name, str(value)) for name, value in plain.items()))
+    return Seal()
+
+
+_TABLES: Final = "SELECT table_name AS name FROM information_schema.tables"
+
+_VISITS: Final = """
+WITH entry AS (
+    SELECT o.visit, o.profile, o.purpose, o.seq, t.text_sha256
+    FROM observations o JOIN observation_texts ot USING (observation) JOIN texts t USING (text_id)
+    WHERE o.fetcher = 'http' AND o.purpose IN ('entry', 'profile') AND o.requested_url IN (
+        SELECT requested_url FROM observations p WHERE p.visit = o.visit AND p.purpose = 'profile')
+)
+SELECT v.*, (SELECT arg_min(text_sha256, seq) FROM entry e WHERE e.visit = v.visit AND e.profile = 'A') AS text_a,
+       (SELECT arg_min(text_sha256, seq) FROM entry e WHERE e.visit = v.visit AND e.profile = 'A2') AS text_a2,
+       (SELECT arg_min(text_sha256, seq) FROM entry e WHERE e.visit = v.visit AND e.profile = 'B') AS text_b
+FROM visits v JOIN chosen USING (service) ORDER BY v.service, v.started
+"""
+
+# One row an address. The attempt that tells most stands for it: text before none, then the latest.
+_PAGES: Final = """
+WITH attempts AS (
+    SELECT o.*, t.page_role, t.title, t.media_without_alt,
+           o.stored_as IN ('response', 'conversion') AS has_text
+    FROM observations o JOIN chosen USING (service)
+    LEFT JOIN observation_texts ot USING (observation) LEFT JOIN texts t USING (text_id)
+    WHERE o.purpose IN ('entry', 'page', 'profile', 'rendered')
+)
+SELECT service, requested_url AS url, arg_max(outcome, (has_text::INTEGER, started)) AS outcome,
+       arg_max(reason, (has_text::INTEGER, started)) AS reason, arg_max(rule, (has_text::INTEGER, started)) AS rule,
+       arg_max(status, (has_text::INTEGER, started)) AS status, min(started) AS seen, count(*) AS attempts,
+       list_sort(list(DISTINCT fetcher)) AS fetchers, bool_or(has_text) AS has_text,
+       coalesce(arg_max(page_role, started) FILTER (WHERE page_role IS NOT NULL), any_value(role)) AS role,
+       coalesce(arg_max(title, started) FILTER (WHERE title <> ''), '') AS title,
+       coalesce(max(media_without_alt), 0) AS media_without_alt, min(seq) AS first_seq, min(visit) AS first_visit
+FROM attempts GROUP BY service, requested_url ORDER BY service, first_visit, first_seq
+"""
+
+_NOT_LOOKED: Final = """
+SELECT v.service, a.decision, a.rule, a.reason, count(DISTINCT a.url) AS count,
+       list_slice(list_sort(list(DISTINCT a.url)), 1, 8) AS examples
+FROM addresses_decided a JOIN visits v USING (visit) JOIN chosen USING (service)
+WHERE a.decision <> 'fetched' GROUP BY ALL ORDER BY v.service, count DESC, a.rule, a.reason
+"""
+
+_NOT_LOOKED_ALL: Final = """
+SELECT a.decision, a.rule, a.reason, count(DISTINCT (v.service, a.url)) AS count, []::VARCHAR[] AS examples
+FROM addresses_decided a JOIN visits v USING (visit) JOIN chosen USING (service)
+WHERE a.decision <> 'fetched' GROUP BY ALL ORDER BY count DESC, a.rule, a.reason
+"""
+
+_COVERAGE: Final = """
+WITH tried AS (
+    SELECT o.service, o.requested_url AS url, bool_or(o.stored_as IN ('response', 'conversion')) AS text,
+           bool_or(o.outcome IN ('redirect', 'not_text', 'no_content', 'too_large')) AS other
+    FROM observations o JOIN chosen USING (service)
+    WHERE o.purpose IN ('entry', 'page') GROUP BY ALL
+), decided AS (
+    SELECT v.service, count(DISTINCT a.url) AS seen,
+           count(DISTINCT a.url) FILTER (WHERE a.decision = 'skipped') AS skipped,
+           count(DISTINCT a.url) FILTER (WHERE a.decision = 'not_reached') AS not_reached
+    FROM addresses_decided a JOIN visits v USING (visit) JOIN chosen USING (service) GROUP BY ALL
+)
+SELECT c.service, coalesce(any_value(d.seen), 0) AS seen, count(t.url) AS tried,
+       count(*) FILTER (WHERE t.text) AS text, count(*) FILTER (WHERE NOT t.text AND t.other) AS other,
+       count(*) FILTER (WHERE NOT t.text AND NOT t.other) AS refused,
+       coalesce(any_value(d.skipped), 0) AS skipped, coalesce(any_value(d.not_reached), 0) AS not_reached
+FROM chosen c LEFT JOIN tried t USING (service) LEFT JOIN decided d USING (service) GROUP BY c.service
+"""
+
+_SENSITIVE: Final = """
+SELECT DISTINCT o.service, f.text_id, f.ordinal, f.start, f."end", f.quote
+FROM flags f JOIN observation_texts ot USING (text_id) JOIN observations o USING (observation) JOIN chosen USING (service)
+WHERE f.sensitive
+"""
+
+_MARKS: Final = f"""
+SELECT s.service, s.flag, s.text_id, s.ordinal, s.code, s.stance, s.raises, s.confidence, s.rule, s.url, s.seen, s.visit,
+       s.observation, s.page_role, s.zone, s.heading, s.list_intro, s.locator, s.hidden, s.text_sha256, s.stored_sha256,
+       s.fetcher, s.start, s."end", p.lang, o.profile, o.warc_record,
+       CASE WHEN length(s.quote) > {QUOTE_CHARACTERS} THEN s.quote[:{QUOTE_CHARACTERS}]
+            || ' […' || (length(s.quote) - {QUOTE_CHARACTERS}) || ' more characters]' ELSE s.quote END AS quote,
+       CASE WHEN s.quote_start > {CONTEXT_CHARACTERS} THEN '…' ELSE '' END
+            || s.passage[greatest(s.quote_start - {CONTEXT_CHARACTERS}, 0) + 1 : s.quote_start] AS before,
+       s.passage[s.quote_end + 1 : s.quote_end + {CONTEXT_CHARACTERS}]
+            || CASE WHEN length(s.passage) - s.quote_end > {CONTEXT_CHARACTERS} THEN '…' ELSE '' END AS after
+FROM flags_seen s JOIN chosen USING (service) JOIN observations o ON o.observation = s.observation
+JOIN passages p ON p.text_id = s.text_id AND p.ordinal = s.ordinal
+WHERE NOT s.sensitive
+ORDER BY s.service, s.code, s.confidence DESC, o.profile, o.fetcher DESC, s.seen, s.start
+"""  # noqa: S608 - whole numbers of our own
+
+_PAGE_FACTS: Final = """
+SELECT o.service, o.requested_url AS url, o.page::VARCHAR AS page, o.headers::VARCHAR AS headers
+FROM observations o JOIN chosen USING (service)
+WHERE o.page IS NOT NULL AND o.purpose <> 'subresource'
+"""
+
+_REDIRECTS: Final = """
+SELECT o.service, o.requested_url AS url, o.hops::VARCHAR AS hops, o.redirect_to, o.redirect_kind
+FROM observations o JOIN chosen USING (service)
+WHERE o.purpose IN ('entry', 'page', 'rendered') AND (o.redirect_to <> '' OR json_array_length(o.hops) > 0)
+ORDER BY o.visit, o.seq
+"""
+
+_OUTCOMES: Final = """
+SELECT o.outcome, count(*) AS attempts, count(DISTINCT o.service) AS services
+FROM observations o JOIN chosen USING (service) WHERE o.purpose IN ('entry', 'page')
+GROUP BY o.outcome ORDER BY attempts DESC, o.outcome
+"""
+
+_COUNTS: Final = """
+SELECT count(DISTINCT t.text_id) AS texts,
+       (SELECT count(*) FROM passages p WHERE p.text_id IN (
+            SELECT ot.text_id FROM observation_texts ot JOIN observations o USING (observation) JOIN chosen USING (service)
+       )) AS passages
+FROM texts t JOIN observation_texts ot USING (text_id) JOIN observations o USING (observation) JOIN chosen USING (service)
+"""
+
+_POLICIES: Final = (
+    "SELECT DISTINCT policy::VARCHAR AS policy FROM visits JOIN chosen USING (service) ORDER BY 1 LIMIT 5"
+)
+
+_USER_AGENTS: Final = """
+SELECT DISTINCT user_agent FROM observations JOIN chosen USING (service) WHERE user_agent <> '' ORDER BY 1 LIMIT 10
+"""
+
+_ROBOTS: Final = """
+SELECT outcome, count(DISTINCT service) AS services FROM observations JOIN chosen USING (service)
+WHERE purpose = 'robots' GROUP BY outcome ORDER BY services DESC, outcome
+"""
+
+_FINDINGS: Final = "SELECT * FROM findings JOIN chosen USING (service) ORDER BY service, kind, finding"
