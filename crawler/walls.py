@@ -30,13 +30,17 @@ class _Rule:
     text: re.Pattern[str] | None
     html: re.Pattern[str] | None
     most: int
+    hints: tuple[str, ...]
 
 
 def find_walls(status: int | None, headers: tuple[tuple[str, str], ...], words: str, html: str) -> tuple[Wall, ...]:
     """Every wall that status, headers, visible *words* or *html* show, in the order of ``walls.toml``."""
     found = []
+    lower = words.lower()
     for rule in _rules():
         if rule.status and status not in rule.status:
+            continue
+        if rule.hints and not any(hint in lower for hint in rule.hints):
             continue
         reason = _why(rule, status, headers, words, html)
         if reason:
@@ -71,6 +75,7 @@ def _rules() -> tuple[_Rule, ...]:
             text=_compiled(row.get("text")),
             html=_compiled(row.get("html")),
             most=row.get("most", 0),
+            hints=tuple(row.get("hints", ())),
         )
         for row in values["wall"]
     )
