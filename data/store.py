@@ -7,8 +7,10 @@ exclusive to write, so that a query waits for a moment instead of failing while 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -19,11 +21,13 @@ import duckdb
 import pyarrow as pa
 
 from data.case import Case
+from data.disk import sync_folder
 from data.records import Observation, Service, Visit
 from data.spool import VISIT, read_addresses, read_attempts, read_visit
 
 _WAIT_SECONDS = 120.0
-_JSON_COLUMNS = frozenset({"hops", "tls", "headers", "redactions", "page", "policy"})
+_CATCHING_UP = 4
+_JSON_COLUMNS = frozenset({"hops", "tls", "headers", "redactions", "page", "policy", "provenance"})
 
 
 class IndexBusy(Exception):
@@ -34,31 +38,87 @@ class IndexTooNew(Exception):
     """The index was made by a later version; the message says what to do."""
 
 
+class IndexDamaged(Exception):
+    """The index cannot be read; the message says what to do. Nothing of the record is lost with it."""
+
+
 @contextlib.contextmanager
 def reading(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection. What was taken in since the index was last written is taken in first."""
-    if not case.index.exists() or _behind(case):
+    for attempt in range(_CATCHING_UP):
+        with _locked(case, fcntl.LOCK_SH):
+            if case.index.exists():
+                connection = _open(case.index, read_only=True)
+                try:
+                    # While a sweep runs, the next entry is always on its way: after a few rounds the answer is as of now.
+                    if _is_current(case, connection) or attempt == _CATCHING_UP - 1:
+                        yield connection
+                        return
+                finally:
+                    connection.close()
         with writing(case):
             pass
-    with _locked(case, fcntl.LOCK_SH):
-        connection = duckdb.connect(str(case.index), read_only=True)
-        try:
-            yield connection
-        finally:
-            connection.close()
 
 
 @contextlib.contextmanager
 def writing(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that may write, brought up to date with evidence and ledger; keep it short."""
     with _locked(case, fcntl.LOCK_EX):
-        connection = duckdb.connect(str(case.index))
+        connection = _open(case.index)
         try:
             _migrate(connection)
             _catch_up(case, connection)
             yield connection
         finally:
             connection.close()
+
+
+def make_again(case: Case) -> None:
+    """Make the index from nothing but evidence and ledger. The old one stays until the new one is whole."""
+    new = case.index.with_name(case.index.name + ".new")
+    log, new_log = (path.with_name(path.name + ".wal") for path in (case.index, new))
+    with _locked(case, fcntl.LOCK_EX):
+        for left in (new, new_log):
+            left.unlink(missing_ok=True)
+        try:
+            write_index(case, new)
+            if log.exists():
+                # A killed writer's log belongs to the old file alone; beside the new one it would be replayed into it.
+                case.index.unlink(missing_ok=True)
+                log.unlink()
+            new.replace(case.index)
+            sync_folder(case.root)
+        except BaseException:
+            for left in (new, new_log):
+                left.unlink(missing_ok=True)
+            raise
+
+
+def write_index(case: Case, path: Path) -> None:
+    """Write to *path*, a new file, the index that evidence and ledger give."""
+    connection = _open(path)
+    try:
+        _migrate(connection)
+        _catch_up(case, connection)
+    finally:
+        connection.close()
+
+
+def recorded_tables() -> dict[str, str]:
+    """The tables that evidence and ledger give directly, each with what names a row of it."""
+    return {"services": "service", "visits": "visit", "observations": "observation", "addresses": "visit || ' ' || url"}
+
+
+def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=read_only)
+    except duckdb.Error as error:
+        if "No space left" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise IndexDamaged(
+            f"{path.name} cannot be opened ({str(error).splitlines()[0][:200]}). The record is not touched by this; make "
+            "the index again with: plainview rebuild"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -143,30 +203,44 @@ def _column(name: str, values: list[Any]) -> pa.Array:
 # --- catching up with evidence and ledger
 
 
-def _behind(case: Case) -> bool:
-    """Whether evidence or ledger hold something that the index was not told of."""
-    mark = case.root / "case.lock"
-    if not mark.exists():
-        return True
-    written = case.index.stat().st_mtime_ns
-    newest = max(
-        (path.stat().st_mtime_ns for path in (case.evidence, case.root / "ledger.jsonl") if path.exists()), default=0
-    )
-    return newest > written
+def _is_current(case: Case, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the index was told of all that ledger and evidence hold. By size and number: clocks can be set back."""
+    try:
+        row = connection.execute("SELECT ledger_bytes, visits FROM index_mark").fetchone()
+    except duckdb.CatalogException:
+        return False
+    return row == _mark(case)
+
+
+def _mark(case: Case) -> tuple[int, int]:
+    try:
+        size = case.ledger.path.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    return size, len(_evidence_folders(case))
+
+
+def _evidence_folders(case: Case) -> list[Path]:
+    if not case.evidence.exists():
+        return []
+    return sorted(path for path in case.evidence.iterdir() if (path / VISIT).exists())
 
 
 def _catch_up(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS index_mark (ledger_bytes BIGINT NOT NULL, visits BIGINT NOT NULL)")
+    if _is_current(case, connection):
+        return
+    mark = _mark(case)
     known = {row[0] for row in connection.execute("SELECT visit FROM visits").fetchall()}
-    folders = (
-        sorted(path for path in case.evidence.iterdir() if (path / VISIT).exists()) if case.evidence.exists() else []
-    )
     services = list(case.services().values())
     with transaction(connection):
         connection.execute("DELETE FROM services")
         append(connection, "services", [_service_row(service) for service in services])
-        for folder in folders:
+        for folder in _evidence_folders(case):
             if folder.name not in known:
                 _take_in(connection, folder)
+        connection.execute("DELETE FROM index_mark")
+        connection.execute("INSERT INTO index_mark VALUES (?, ?)", list(mark))
 
 
 def _take_in(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -198,6 +272,7 @@ def _visit_row(visit: Visit) -> dict[str, Any]:
         "environment",
         "policy",
         "head",
+        "provenance",
     )
     values = visit.as_json()
     return {name: values[name] for name in columns}

@@ -102,7 +102,7 @@ def verify(
         return report
     if not path.is_dir():
         raise NotACase(f"{path}: there is no such file or folder")
-    tree = _folder_tree(path, report)
+    tree = folder_tree(path, report)
     names = tree.files.keys()
     if {"bagit.txt", "manifest-sha256.txt", "data/ledger.jsonl"} & names:
         _Check(tree, report, anchors, records).export()
@@ -167,7 +167,7 @@ class Tree:
         return digest.hexdigest()
 
 
-def _folder_tree(root: Path, report: Report) -> Tree:
+def folder_tree(root: Path, report: Report) -> Tree:
     """Every regular file below *root*. Links and special files are named as problems and never followed."""
     files: dict[str, int] = {}
     waiting = [""]

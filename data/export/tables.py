@@ -1,0 +1,109 @@
+"""The tables of an export: CSV for spreadsheets, JSON Lines to check, Parquet to compute with; and what each column means."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+# Each is of the visits and texts in the export alone. Sensitive flags, and the passages and texts they stand in, are in
+# none of them. The SQL is put together from the constants of this file alone.
+# ruff: noqa: S608
+_TEXTS = """SELECT DISTINCT ot.text_id FROM observation_texts ot JOIN observations o USING (observation)
+            WHERE o.visit IN (SELECT unnest($visits::VARCHAR[]))"""
+_PLAIN_TEXTS = f"{_TEXTS} AND ot.text_id NOT IN (SELECT text_id FROM flags WHERE sensitive)"
+QUERIES: dict[str, str] = {
+    "services": "SELECT * FROM services WHERE service IN (SELECT unnest($services::VARCHAR[])) ORDER BY service",
+    "visits": "SELECT * FROM visits WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit",
+    "observations": "SELECT * FROM observations WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit, seq",
+    "addresses": "SELECT * FROM addresses WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit, rowid",
+    "texts": f"SELECT * EXCLUDE (text) FROM texts WHERE text_id IN ({_PLAIN_TEXTS}) ORDER BY text_id",
+    "observation_texts": f"""SELECT ot.* FROM observation_texts ot JOIN observations o USING (observation)
+                             WHERE ot.text_id IN ({_PLAIN_TEXTS}) AND o.visit IN (SELECT unnest($visits::VARCHAR[]))
+                             ORDER BY observation, text_id""",
+    "passages": f"SELECT * FROM passages WHERE text_id IN ({_PLAIN_TEXTS}) ORDER BY text_id, ordinal",
+    "flags": f"""SELECT * EXCLUDE (sensitive) FROM flags WHERE NOT sensitive AND text_id IN ({_TEXTS})
+                 ORDER BY text_id, start, "end", code, stance, flag""",
+    "analyses": "SELECT * FROM analyses ORDER BY analysis",
+}
+# Tables of the index that no export holds, each with the reason.
+LEFT_OUT = {
+    "schema_version": "the index's own mark",
+    "index_mark": "the index's own mark",
+    "flags_read": "which texts an analysis has read: the analysis's own mark",
+}
+
+
+@functools.cache
+def dictionary() -> dict[str, dict[str, Any]]:
+    """Table name to ``about`` and ``columns`` (name to sentence), from ``dictionary.toml``."""
+    text = resources.files("data.export").joinpath("dictionary.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = tomllib.loads(text)
+    return found
+
+
+def write_tables(
+    connection: duckdb.DuckDBPyConnection, folder: Path, visits: Sequence[str], services: Sequence[str]
+) -> dict[str, int]:
+    """Write every table in three formats to *folder*; table name to number of rows."""
+    folder.mkdir()
+    counts = {}
+    for name, sql in QUERIES.items():
+        values = {key: list(value) for key, value in (("visits", visits), ("services", services)) if f"${key}" in sql}
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE _export AS {sql}", values)
+        columns = connection.execute("DESCRIBE _export").fetchall()
+        counts[name] = _count(connection)
+        plain = ", ".join(f'"{column[0]}"' for column in columns)
+        harmless = ", ".join(_harmless(column[0], column[1]) for column in columns)
+        _copy(connection, plain, folder / f"{name}.jsonl", "FORMAT json")
+        _copy(connection, harmless, folder / f"{name}.csv", "FORMAT csv, HEADER true")
+        _copy(connection, plain, folder / f"{name}.parquet", "FORMAT parquet, COMPRESSION zstd")
+    connection.execute("DROP TABLE IF EXISTS _export")
+    (folder / "data-dictionary.txt").write_text(_dictionary_text(), encoding="utf-8")
+    return counts
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM _export").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, columns: str, path: Path, form: str) -> None:
+    target = str(path).replace("'", "''")
+    connection.execute(f"COPY (SELECT {columns} FROM _export ORDER BY rowid) TO '{target}' ({form})")
+
+
+def _harmless(name: str, kind: str) -> str:
+    """A column for a spreadsheet: a text that begins like a formula gets an apostrophe (OWASP: CSV injection)."""
+    if kind in ("BIGINT", "INTEGER", "DOUBLE", "BOOLEAN"):
+        return f'"{name}"'
+    text = f'"{name}"::VARCHAR'
+    return f"CASE WHEN regexp_matches({text}, '^\\s*[=+\\-@\\t\\r]') THEN '''' || {text} ELSE {text} END AS \"{name}\""
+
+
+def cell(value: Any) -> Any:
+    """A spreadsheet cell that no program takes for a formula."""
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r")):
+        return "'" + value if value.strip() else value
+    return "" if value is None else value
+
+
+def _dictionary_text() -> str:
+    lines = [
+        "What the tables hold. Each stands here as CSV (for a spreadsheet; a text that would be taken for a formula",
+        "begins with an apostrophe), JSON Lines and Parquet. Times are UTC and end in Z.",
+        "",
+    ]
+    for table, entry in dictionary().items():
+        lines += [table, f"    {entry['about']}", ""]
+        lines += [f"    {column:<16} {meaning}" for column, meaning in entry["columns"].items()]
+        lines.append("")
+    return "\n".join(lines)
