@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from data import clock
 from data.canonical import canonical, genesis, sha256
+from data.disk import write_file, write_whole
 from data.records import AddressSeen, Observation, Visit
 
 ATTEMPTS = "attempts.jsonl"
@@ -41,9 +42,11 @@ class VisitBusy(Exception):
 class Spool:
     """The open folder of one running visit. One writer at a time, held by a lock on ``inflight.jsonl``."""
 
-    def __init__(self, folder: Path, visit: Visit) -> None:
+    def __init__(self, folder: Path, visit: Visit, *, remember: bool = True) -> None:
+        """*remember* keeps what is written in ``observations`` and ``addresses``; an import of a large archive does not."""
         self.folder = folder
         self.visit = visit
+        self._remember = remember
         folder.mkdir(parents=True, exist_ok=True)
         self._inflight = _open(folder / INFLIGHT)
         try:
@@ -56,11 +59,13 @@ class Spool:
         self.cut_off: list[str] = []
         self._head = genesis(visit.visit)
         self._seq = 0
+        self._seen_count = 0
         self._warc_end = 0
+        self._lost = 0
         if (folder / VISIT).exists():
             self._take_up()
         else:
-            _replace(folder / VISIT, canonical(visit.as_json()) + b"\n")
+            write_file(folder / VISIT, canonical(visit.as_json()) + b"\n")
         self._attempts = _open(folder / ATTEMPTS)
         self._seen = _open(folder / ADDRESSES)
         self._warc = _open(folder / WARC)
@@ -81,12 +86,14 @@ class Spool:
 
     def see(self, seen: AddressSeen) -> None:
         """Put the decision on one address on record."""
-        self._seen.write(canonical(seen.as_json()) + b"\n")
-        self.addresses.append(seen)
+        _put(self._seen, canonical(seen.as_json()) + b"\n")
+        self._seen_count += 1
+        if self._remember:
+            self.addresses.append(seen)
 
     def begin(self, url: str) -> None:
         """Note that the fetch of *url* starts now."""
-        self._inflight.write(canonical({"begin": url}) + b"\n")
+        _put(self._inflight, canonical({"begin": url}) + b"\n")
 
     def keep(self, kind: str, url: str, content_type: str, block: bytes, extra: dict[str, str]) -> tuple[str, int, int]:
         """Write one WARC record and return its id, offset and length (bytes of the gzip member) in the file."""
@@ -95,15 +102,18 @@ class Spool:
     def attempt(self, observation: Observation) -> Observation:
         """Chain one attempt. Its sequence number and id are given here."""
         line = canonical({"prev": self._head, **observation.as_json()})
-        self._attempts.write(line + b"\n")
+        _put(self._attempts, line + b"\n")
         self._head = sha256(line)
         self._seq = observation.seq
-        self.observations.append(observation)
-        self._inflight.write(canonical({"end": observation.requested_url}) + b"\n")
+        if self._remember:
+            self.observations.append(observation)
+        _put(self._inflight, canonical({"end": observation.requested_url}) + b"\n")
         return observation
 
     def close(self, *, outcome: str, reason: str, partial: tuple[str, ...] = ()) -> Visit:
         """Wait for the disk, and write the visit's record with count, head and file hashes. The folder may then move."""
+        if self._lost:
+            partial = (*partial, f"{self._lost} attempts were lost when the machine stopped, and made again")
         files = {}
         for name, file in ((ATTEMPTS, self._attempts), (ADDRESSES, self._seen), (WARC, self._warc)):
             os.fsync(file.fileno())
@@ -115,17 +125,18 @@ class Spool:
             outcome=outcome,
             reason=reason,
             observations=self._seq,
-            addresses=len(self.addresses),
+            addresses=self._seen_count,
             partial=partial,
             head=self._head,
             files=files,
         )
-        _replace(self.folder / VISIT, canonical(self.visit.as_json()) + b"\n")
+        write_file(self.folder / VISIT, canonical(self.visit.as_json()) + b"\n")
         return self.visit
 
     def _take_up(self) -> None:
         """Read what an interrupted run left; cut off lines and records that it did not finish."""
         self.visit = replace(read_visit(self.folder), resumed=read_visit(self.folder).resumed + 1, state="open")
+        ends = [(0, self._head, 0)]
         for line in _whole_lines(self.folder / ATTEMPTS):
             values = json.loads(line)
             if values.pop("prev") != self._head:
@@ -137,8 +148,11 @@ class Spool:
             self._seq = observation.seq
             self.observations.append(observation)
             self._warc_end = max(self._warc_end, observation.warc_offset + observation.warc_length)
+            ends.append((ends[-1][0] + len(line) + 1, self._head, self._warc_end))
+        self._drop_lost(ends)
         for line in _whole_lines(self.folder / ADDRESSES):
             self.addresses.append(AddressSeen.from_json(json.loads(line)))
+            self._seen_count += 1
         begun: list[str] = []
         for line in _whole_lines(self.folder / INFLIGHT):
             values = json.loads(line)
@@ -152,7 +166,19 @@ class Spool:
             # A member that no attempt points to was being written when the process died.
             self._warc_end = self._warc_end or _first_member(warc)
             os.truncate(warc, self._warc_end)
-        _replace(self.folder / VISIT, canonical(self.visit.as_json()) + b"\n")
+        write_file(self.folder / VISIT, canonical(self.visit.as_json()) + b"\n")
+
+    def _drop_lost(self, ends: list[tuple[int, str, int]]) -> None:
+        """After a power failure the last attempts can point at records that never reached the disk: they leave the chain,
+        which was promised to nobody yet, and the visit says so. (A killed process loses nothing: the kernel has it.)"""
+        while self.observations and not _has_record(self.folder, self.observations[-1]):
+            self.observations.pop()
+            self._seq -= 1
+            self._lost += 1
+            ends.pop()
+        if self._lost:
+            end, self._head, self._warc_end = ends[-1]
+            os.truncate(self.folder / ATTEMPTS, end)
 
     def _write_warc(
         self, kind: str, url: str, content_type: str, block: bytes, extra: dict[str, str]
@@ -177,7 +203,7 @@ class Spool:
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
         member = packer.compress(head) + packer.compress(block) + packer.compress(b"\r\n\r\n") + packer.flush()
         offset = self._warc_end
-        self._warc.write(member)
+        _put(self._warc, member)
         self._warc_end += len(member)
         return record, offset, len(member)
 
@@ -242,14 +268,16 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("ab", buffering=0)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a whole file so that a reader sees the old one or the new one."""
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+def _put(file: IO[bytes], data: bytes) -> None:
+    """Append all of *data* or nothing: a nearly full disk takes a part of a line, which would spoil the next one."""
+    written = os.write(file.fileno(), data)
+    if written < len(data):
+        start = os.fstat(file.fileno()).st_size - written
+        try:
+            write_whole(file.fileno(), data[written:])
+        except OSError:
+            os.ftruncate(file.fileno(), start)
+            raise
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
@@ -261,6 +289,16 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
     if end != len(data):
         os.truncate(path, end)
     yield from data[:end].splitlines()
+
+
+def _has_record(folder: Path, observation: Observation) -> bool:
+    if observation.warc_offset < 0:
+        return True
+    try:
+        read_record(folder, observation.warc_offset, observation.warc_length)
+    except (OSError, ValueError, KeyError, zlib.error):
+        return False
+    return True
 
 
 def _first_member(path: Path) -> int:
