@@ -17,12 +17,14 @@ from data import clock
 from data.canonical import sha256
 from data.case import Case
 from data.codebook import Codebook
-from data.records import Kind, Observation
+from data.records import Kind, Observation, Service
 from data.roles import page_role
 from data.store import append, observations, reading, rows, transaction, writing
 from data.stored import StoredTexts
 
 _BATCH = 200
+# What an address was listed as says more of its role than its path does.
+_KIND_ROLES: dict[str, str] = {Kind.APP_LISTING: "listing", Kind.AD: "ad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def analysis_id(claims: Claims) -> str:
 def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summary:
     """Read every stored text of *case* that this method has not read, and record the run on the ledger."""
     claims = Claims.load(codebook)
+    services = case.services()
     method = analysis_id(claims)
     with reading(case) as connection:
         methods = {row["analysis"] for row in rows(connection, "SELECT DISTINCT analysis FROM flags_read")}
@@ -66,7 +69,6 @@ def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summ
             row["text_id"] for row in rows(connection, "SELECT text_id FROM flags_read WHERE analysis = ?", [method])
         }
         joined = {row["observation"] for row in rows(connection, "SELECT observation FROM observation_texts")}
-        kinds = {row["service"]: row["kind"] for row in rows(connection, "SELECT service, kind FROM services")}
         stored = list(observations(connection, "stored_as IN ('response', 'conversion') AND purpose <> 'robots'"))
     reanalysis = bool(methods - {method})
     if reanalysis:
@@ -78,7 +80,7 @@ def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summ
     todo = [item for item in stored if item.observation not in joined]
     run.total = len(todo)
     for start in range(0, len(todo), _BATCH):
-        run.read(todo[start : start + _BATCH], kinds)
+        run.read(todo[start : start + _BATCH], services)
     if todo or reanalysis or method not in methods:
         run.sign(reanalysis)
     return Summary(method, run.done, run.passages, len(run.seen), run.flags, reanalysis, run.unread)
@@ -91,14 +93,14 @@ class _Run:
         self.seen: dict[bytes, tuple[Label, ...]] = {}
         self.done = self.total = self.passages = self.flags = self.unread = 0
 
-    def read(self, batch: list[Observation], kinds: dict[str, str]) -> None:
+    def read(self, batch: list[Observation], services: dict[str, Service]) -> None:
         """Read one batch of observations outside the index's lock, then put the result down in one transaction."""
         links: list[dict[str, Any]] = []
         fresh: list[tuple[str, str, Observation, TextVersion]] = []
         for observation in batch:
             body, content_type = self.texts.text(observation)
             found = extract(body, content_type=content_type, url=observation.requested_url)
-            role = _role(observation, found, kinds.get(observation.service, ""))
+            role = _role(observation, found, services.get(observation.service))
             text_id = sha256(f"{EXTRACTOR} {observation.stored_sha256} {role}".encode())[:24]
             links.append({"observation": observation.observation, "text_id": text_id})
             if text_id not in self.known:
@@ -172,12 +174,12 @@ def _reading(found: TextVersion, passage: Passage, role: str) -> tuple[Reading, 
     return reading_, hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _role(observation: Observation, found: TextVersion, kind: str) -> str:
+def _role(observation: Observation, found: TextVersion, service: Service | None) -> str:
     """The page's role from its own names, where the visit's guess from the link alone was no better."""
-    if observation.depth == 0 and kind == Kind.APP_LISTING:
-        return "listing"
-    if observation.depth == 0 and kind == Kind.AD:
-        return "ad"
+    if observation.depth == 0 and service is not None:
+        listed = _KIND_ROLES.get(service.kind_of(observation.requested_url))
+        if listed and observation.requested_url in service.urls:
+            return listed
     if observation.role not in ("other", ""):
         return observation.role
     return page_role(observation.requested_url, "", found.title, found.h1)[0]

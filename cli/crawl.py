@@ -55,7 +55,6 @@ def crawl(
 def sweep(opened: Case, plan: Plan, processes: int) -> int:
     """Run *plan* with progress bars, take in each visit as it closes, and say what came of it."""
     from crawler.selftest import check_guard
-
     from data.ingest import take_in
 
     if not opened.facts.authority:

@@ -29,7 +29,7 @@ def demo(
     from cli.demo_server import DemoServer
     from cli.evidence import export_case, verify_path
     from cli.flags import flags
-    from cli.report import write_report
+    from cli.report import report
     from cli.services import add
     from crawler.sweep import plan_sweep
     from data.case import CaseFacts, make_case
@@ -69,10 +69,12 @@ def demo(
     _step(4, "Read every passage and flag what it claims, with stance and rule:  plainview analyze")
     done = analyze(case, lambda _: None)
     say(f"    {done.passages} passages read, {done.unique} different ones; {done.flags} marks put down.")
-    _step(5, "Look at some flags:  plainview flags --limit 8")
-    flags(limit=8, case=root)
+    _step(
+        5, "Who promises deletion or anonymity?  plainview flags --code D04 --service Lumenhush --service Quillobrite"
+    )
+    flags(code=["D04"], service=["Lumenhush", "Quillobrite"], case=root)
     _step(6, "Write the report, one file that opens without a network:  plainview report")
-    report = write_report(case)
+    report(case=root)
     _step(7, "Pack the case file with evidence, tables and a verifier:  plainview export")
     exported = export_case(case)
     _step(8, "Check it the way a stranger would:  plainview verify")
@@ -82,7 +84,7 @@ def demo(
     say("")
     say(f"The case:    {root}")
     say(f"Case file:   {exported}")
-    say(f"The report:  {report}")
+    say(f"The report:  {case.exports / 'report.html'}")
     if problems:
         return Exit.INTEGRITY
     return code

@@ -8,7 +8,7 @@ import typer
 
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Stop
-from cli.terminal import Format, emit, harmless, lines, marked, out, say
+from cli.terminal import Format, emit, harmless, lines, marked, narrow, out, say
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,7 +70,8 @@ def flags(
         for row in found:
             row["confidence"] = round(row["confidence"], 2)
             row["words"] = _short(row)
-        emit(found, ("flag", "service", "code", "stance", "confidence", "page_role", "words"), form)
+        most_needed = ("flag", "service", "code", "stance", "words")
+        emit(found, most_needed if narrow() else (*most_needed[:4], "confidence", "page_role", "words"), form)
         say(f"{len(found)} rows. Everything about one: plainview show FLAG")
         return
     emit(found, COLUMNS, form, output)

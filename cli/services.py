@@ -39,7 +39,6 @@ def add(
     case: CaseOption = None,
 ) -> None:
     """Add services. One bad row is named with its line, and then nothing is added."""
-    from data.records import Service
 
     opened = the_case(case)
     found: dict[str, Service] = dict(opened.services())
@@ -54,12 +53,7 @@ def add(
     for where, row in rows:
         service = _service(where, row)
         old = changed.get(service.service) or found.get(service.service)
-        if old is not None and old.kind != service.kind and row["kind"]:
-            raise Stop(
-                f"{where}: service {service.service!r} is already listed as {old.kind}, not {service.kind}. Nothing was added."
-            )
-        urls = (*(old.urls if old else ()), *(url for url in service.urls if not old or url not in old.urls))
-        changed[service.service] = Service(service.service, service.kind, service.source, service.stratum, urls)
+        changed[service.service] = old.joined(service) if old is not None else service
     new = [item for item in changed.values() if len(item.urls) != before.get(item.service, 0)]
     if not new:
         say("All of these are on the list already; nothing was added.")
@@ -155,4 +149,4 @@ def _service(where: str, row: dict[str, str]) -> Service:
     name = row["service"] or address.host(url)
     if len(name) > 200 or any(ord(char) < 32 for char in name):
         raise Stop(f"{where}: the service's name is too long or holds control characters. Nothing was added.")
-    return Service(name, kind, row["source"], row["stratum"], (url,))
+    return Service(name, kind, row["source"], row["stratum"], (url,), (kind,))

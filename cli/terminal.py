@@ -153,16 +153,31 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    wide = any(name in _WIDE for name in columns)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, expand=wide, padding=(0, 1))
     for name in columns:
         number = bool(rows) and all(isinstance(row.get(name), int | float) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        if name in _WIDE:
+            table.add_column(name, ratio=1, overflow="fold", min_width=24)
+        else:
+            table.add_column(
+                name, justify="right" if number else "left", overflow="fold", max_width=28, no_wrap=not wide
+            )
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     if rows:
         out().print(table)
     else:
         out().print(Text("(none)", style="dim"))
+
+
+# Columns of running text: they take what width the others leave.
+_WIDE = ("words", "reason", "summary", "quote")
+
+
+def narrow() -> bool:
+    """Whether the terminal has too few columns for more than the most needed ones."""
+    return out().width < 110
 
 
 def _cell(value: Any) -> Any:

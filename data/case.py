@@ -174,10 +174,7 @@ class Case:
             for row in entry.body["services"]:
                 new = Service.from_json(row)
                 old = found.get(new.service)
-                if old is not None:
-                    urls = (*old.urls, *(url for url in new.urls if url not in old.urls))
-                    new = Service(old.service, old.kind, old.source or new.source, old.stratum or new.stratum, urls)
-                found[new.service] = new
+                found[new.service] = old.joined(new) if old is not None else new
         return found
 
 

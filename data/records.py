@@ -39,13 +39,35 @@ def _tuples(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Service(Record):
-    """One advertised offering under review; several addresses can be one service."""
+    """One advertised offering under review; several addresses can be one service.
+
+    ``kind`` is what it was listed as first; ``kinds`` says of each address in ``urls`` what it is (an ad, its landing page).
+    """
 
     service: str
     kind: str = Kind.WEBSITE
     source: str = ""
     stratum: str = ""
     urls: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def kind_of(self, url: str) -> str:
+        """What the address *url* of this service is; the service's own kind for one that is not on its list."""
+        if url in self.urls and len(self.kinds) == len(self.urls):
+            return self.kinds[self.urls.index(url)]
+        return self.kind
+
+    def joined(self, other: Service) -> Service:
+        """This service with *other*'s addresses added; what was said of it first stays."""
+        new = [url for url in other.urls if url not in self.urls]
+        return Service(
+            self.service,
+            self.kind,
+            self.source or other.source,
+            self.stratum or other.stratum,
+            (*self.urls, *new),
+            (*(self.kind_of(url) for url in self.urls), *(other.kind_of(url) for url in new)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

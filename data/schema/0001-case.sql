@@ -5,7 +5,8 @@ CREATE TABLE services (
     kind     VARCHAR NOT NULL,
     source   VARCHAR NOT NULL,
     stratum  VARCHAR NOT NULL,
-    urls     VARCHAR[] NOT NULL
+    urls     VARCHAR[] NOT NULL,
+    kinds    VARCHAR[] NOT NULL
 );
 
 CREATE TABLE visits (

@@ -89,7 +89,9 @@ def test_the_case_is_found_upwards_like_a_repository(tmp_path: Path, monkeypatch
 def test_services_come_from_the_ledger_and_several_addresses_are_one_service(tmp_path: Path) -> None:
     case = make_case(tmp_path / "c", CaseFacts())
     first = Service("alpha", "website", "search", "s1", ("https://alpha.example/",))
-    more = Service("alpha", "website", "", "", ("https://alpha.example/", "https://alpha.test/"))
+    more = Service(
+        "alpha", "website", "", "", ("https://alpha.example/", "https://alpha.test/"), ("website", "website")
+    )
     case.record("services.added", {"services": [first.as_json()]})
     case.record(
         "services.added", {"services": [more.as_json(), Service("beta", urls=("https://beta.test/",)).as_json()]}
@@ -97,7 +99,7 @@ def test_services_come_from_the_ledger_and_several_addresses_are_one_service(tmp
     listed = case.services()
     assert list(listed) == ["alpha", "beta"]
     assert listed["alpha"] == Service(
-        "alpha", "website", "search", "s1", ("https://alpha.example/", "https://alpha.test/")
+        "alpha", "website", "search", "s1", ("https://alpha.example/", "https://alpha.test/"), ("website", "website")
     )
 
 
