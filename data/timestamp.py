@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data import clock
-from data.verify import TokenError, TokenFacts, check_token, pem_certificates
+from data.verify import TokenError, TokenFacts, check_token, der, pem_certificates
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampRequest
@@ -78,7 +78,7 @@ def _check_with_client(reply: bytes, request: TimeStampRequest, trusted: list[by
     from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 
     try:
-        response = decode_timestamp_response(reply)
+        response = decode_timestamp_response(_in_der_order(reply))
     except ValueError:
         raise TimestampFailed("the reply is not a time-stamp response") from None
     try:
@@ -88,6 +88,19 @@ def _check_with_client(reply: bytes, request: TimeStampRequest, trusted: list[by
         builder.build().verify_message(response, data)
     except (VerificationError, ValueError) as error:
         raise TimestampFailed(f"the reply does not verify: {error}") from None
+
+
+def _in_der_order(reply: bytes) -> bytes:
+    """The reply with its certificates in the order that DER asks of a set. Authorities send them in any order (OpenSSL
+    does), the client's parser takes none but DER's, and no signature covers the order."""
+    try:
+        token = der(reply).children()[1]
+        parts = token.children()[1].children()[0].children()
+        certificates = next(part for part in parts[3:] if part.tag == 0xA0)
+        ordered = b"".join(sorted(item.raw for item in certificates.children()))
+    except (TokenError, IndexError, StopIteration):
+        return reply
+    return reply.replace(certificates.content, ordered, 1)
 
 
 def _exchange(authority: str, request: bytes, seconds: float) -> bytes:

@@ -1310,7 +1310,7 @@ def _der_at(data: bytes, at: int) -> tuple[Der, int]:
     return Der(tag, data[start : start + length], data[at : start + length]), start + length
 
 
-def _der(data: bytes) -> Der:
+def der(data: bytes) -> Der:
     """The one value that *data* is."""
     value, end = _der_at(data, 0)
     if end != len(data):
@@ -1393,7 +1393,7 @@ class Certificate:
 
 def _name(raw: bytes) -> str:
     found = {}
-    for group in _der(raw).children():
+    for group in der(raw).children():
         for pair in group.children():
             kind, value = pair.children()
             if kind.oid() in _NAMES:
@@ -1404,7 +1404,7 @@ def _name(raw: bytes) -> str:
 def read_certificate(raw: bytes) -> Certificate:
     """A certificate from its DER. Raises ``TokenError``."""
     try:
-        body, algorithm, signature = _der(raw).children()
+        body, algorithm, signature = der(raw).children()
         parts = body.children()
         if parts[0].tag == 0xA0:
             parts = parts[1:]
@@ -1469,7 +1469,7 @@ def check_signature(key: Der, algorithm: Der, default_hash: str, message: bytes,
     if scheme not in (*_SIGNATURES, _RSA, _RSA_PSS, _EC, _ED) or (digest not in _DIGEST_INFO and scheme != _ED):
         raise TokenError(f"signed in a way that is not accepted (algorithm {scheme}, digest {digest or 'unknown'})")
     if key_type == _RSA:
-        modulus, exponent = (item.integer() for item in _der(public).children())
+        modulus, exponent = (item.integer() for item in der(public).children())
         if modulus.bit_length() < 2048:
             raise TokenError("signed with an RSA key of fewer than 2048 bits")
         check = _rsa_pss if scheme == _RSA_PSS else _rsa_pkcs1
@@ -1546,7 +1546,7 @@ def _ecdsa(curve: str, public: bytes, digest: str, message: bytes, signature: by
     if len(public) != 2 * size + 1 or public[0] != 4:
         return False
     x, y = int.from_bytes(public[1 : size + 1], "big"), int.from_bytes(public[size + 1 :], "big")
-    r, s = (item.integer() for item in _der(signature).children())
+    r, s = (item.integer() for item in der(signature).children())
     if not (0 < r < order and 0 < s < order) or (y * y - (x * x * x - 3 * x + b)) % p:
         return False
     hashed = hashlib.new(digest, message).digest()
@@ -1604,13 +1604,13 @@ def _issued(issuer: Certificate, subject: Certificate, depth: int) -> bool:
     critical_ca = issuer.extensions.get("2.5.29.19")
     if critical_ca is None:
         return False
-    basic = _der(critical_ca[1]).children()
+    basic = der(critical_ca[1]).children()
     if not basic or basic[0].tag != 0x01 or basic[0].content == b"\0":
         return False
     if len(basic) > 1 and basic[1].integer() < depth:
         return False
     usage = issuer.extensions.get("2.5.29.15")
-    if usage is not None and not _der(usage[1]).content[1:2].ljust(1, b"\0")[0] & 0x04:  # keyCertSign
+    if usage is not None and not der(usage[1]).content[1:2].ljust(1, b"\0")[0] & 0x04:  # keyCertSign
         return False
     try:
         return check_signature(issuer.key, subject.algorithm, "", subject.signed, subject.signature)
@@ -1653,7 +1653,7 @@ def check_token(token: bytes, data: bytes, trusted: Iterable[bytes], *, nonce: i
 
 
 def _check_token(token: bytes, data: bytes, trusted: list[Certificate], nonce: int | None) -> TokenFacts:
-    outer = _der(token).children()
+    outer = der(token).children()
     if outer and outer[0].tag == 0x30:
         status = outer[0].children()[0].integer()
         if status not in (0, 1) or len(outer) != 2:
@@ -1676,7 +1676,7 @@ def _check_token(token: bytes, data: bytes, trusted: list[Certificate], nonce: i
     signers = parts[-1].children()
     if parts[-1].tag != 0x31 or len(signers) != 1:
         raise TokenError("it does not have exactly one signer")
-    info = _der(info_raw).children()
+    info = der(info_raw).children()
     policy, imprint, serial, time = info[1].oid(), info[2].children(), info[3].integer(), info[4]
     if time.tag != 0x18:
         raise TokenError("it has no time")
@@ -1691,7 +1691,7 @@ def _check_token(token: bytes, data: bytes, trusted: list[Certificate], nonce: i
         raise TokenError("it answers another request (the nonce differs)")
     leaf = _signer(signers[0], info_raw, certificates + trusted)
     usage = leaf.extensions.get("2.5.29.37")
-    purposes = [item.oid() for item in _der(usage[1]).children()] if usage else []
+    purposes = [item.oid() for item in der(usage[1]).children()] if usage else []
     if not usage or not usage[0] or purposes != [_TIME_STAMPING]:
         raise TokenError(f"the certificate of {leaf.name} is not one for time stamps only")
     root = _chain(leaf, certificates, trusted, moment)
@@ -1733,7 +1733,7 @@ def _identified(identity: Der, certificates: list[Certificate]) -> Certificate:
     elif identity.tag == 0x80:
         for item in certificates:
             known = item.extensions.get("2.5.29.14")
-            if known and _der(known[1]).content == identity.content:
+            if known and der(known[1]).content == identity.content:
                 return item
     raise TokenError("the signer's certificate is not in it")
 
