@@ -152,14 +152,14 @@ class Browser:
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._starting = asyncio.Lock()
-        self._active = 0
+        self._contexts: dict[Chromium, int] = {}
         self.version = ""
 
     async def close(self) -> None:
         """End the browser and its driver; whatever does not end in time is left to the operating system."""
-        with contextlib.suppress(Exception):
-            if self._chromium is not None:
-                await asyncio.wait_for(self._chromium.close(), 10)
+        for chromium in (*self._contexts, *filter(None, (self._chromium,))):
+            await _ended(chromium)
+        self._contexts.clear()
         with contextlib.suppress(Exception):
             if self._playwright is not None:
                 await asyncio.wait_for(self._playwright.stop(), 10)
@@ -178,6 +178,8 @@ class Browser:
             permissions=[],
             viewport={"width": 1280, "height": 900},
         )
+        self._contexts[chromium] = self._contexts.get(chromium, 0) + 1
+        context.on("close", lambda _: self._closed(chromium))
         await context.add_init_script(_DISARM)
         # What no page's own door answers (a popup's first request, a worker's) finds the context's door, which is shut.
         await context.route("**/*", _shut)
@@ -186,7 +188,6 @@ class Browser:
     async def render(self, context: BrowserContext, url: str, html: str, bring: Bring) -> Rendered:
         """Let the scripts of *html*, the page at *url*, run; *bring* answers what they ask for. Never raises."""
         rendered = Rendered(started=clock.now())
-        self._active += 1
         try:
             async with asyncio.timeout(self._seconds):
                 await self._render(context, url, html, bring, rendered)
@@ -195,22 +196,35 @@ class Browser:
         except (Error, BrowserUnavailable) as error:
             rendered.failed = str(error).splitlines()[0][:300]
         finally:
-            self._active -= 1
             self._pages_left -= 1
             rendered.ended = clock.now()
         return rendered
 
+    def alive(self, context: BrowserContext) -> bool:
+        """Whether the browser that *context* belongs to still runs."""
+        return context.browser is not None and context.browser.is_connected()
+
     async def _running(self) -> Chromium:
         async with self._starting:
-            worn = self._pages_left <= 0 and self._active == 0
-            if self._chromium is not None and (worn or not self._chromium.is_connected()):
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._chromium.close(), 10)
+            chromium = self._chromium
+            if chromium is not None and (self._pages_left <= 0 or not chromium.is_connected()):
+                # A worn browser still serves the visits that it has begun; it ends when the last of them does.
                 self._chromium = None
+                if not self._contexts.get(chromium) or not chromium.is_connected():
+                    self._contexts.pop(chromium, None)
+                    await _ended(chromium)
             if self._chromium is None:
                 self._chromium = await self._launch()
                 self._pages_left = self._pages_before_restart
             return self._chromium
+
+    def _closed(self, chromium: Chromium) -> None:
+        left = self._contexts.get(chromium, 1) - 1
+        self._contexts[chromium] = left
+        if left <= 0:
+            del self._contexts[chromium]
+            if chromium is not self._chromium:
+                _soon(_ended(chromium))
 
     async def _launch(self) -> Chromium:
         if self._playwright is None:
@@ -243,7 +257,9 @@ class Browser:
             context.on("page", door.close_popup)
             page.on("framenavigated", door.note_navigation)
             page.on("dialog", lambda dialog: _soon(_dismiss(dialog)))
-            await page.goto(url, wait_until="domcontentloaded", timeout=self._seconds * 1000)
+            # Not "domcontentloaded": a page whose script leaves at once never gets there in Playwright's eyes.
+            await page.goto(url, wait_until="commit", timeout=self._seconds * 1000)
+            await door.loaded()
             await door.settle()
             # A script that has left for elsewhere may be tearing the page down; what stands now is what it showed.
             rendered.html = await page.content()
@@ -257,6 +273,11 @@ class Browser:
             context.remove_listener("page", door.close_popup)
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(page.close(), 5)
+
+
+async def _ended(chromium: Chromium) -> None:
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(chromium.close(), 10)
 
 
 async def _shut(route: Route) -> None:
@@ -283,6 +304,7 @@ class _Door:
         self._rendered = rendered
         self._served = False
         self._pending = 0
+        self._left = asyncio.Event()
         self._last = asyncio.get_running_loop().time()
 
     async def knock(self, route: Route, request: Request) -> None:
@@ -312,6 +334,18 @@ class _Door:
         """``history.pushState`` and ``replaceState`` change the address without a request."""
         if frame is self._page.main_frame and frame.url.partition("#")[0] != self._url and frame.url.startswith("http"):
             self._rendered.history.append(frame.url)
+
+    async def loaded(self) -> None:
+        """Wait for the document, or, where a script has left for elsewhere, a moment for what it showed before."""
+        waiting = asyncio.ensure_future(self._page.wait_for_load_state("domcontentloaded"))
+        left = asyncio.ensure_future(self._left.wait())
+        try:
+            await asyncio.wait({waiting, left}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting}, timeout=self.QUIET)
+        finally:
+            for future in (waiting, left):
+                future.cancel()
+            await asyncio.gather(waiting, left, return_exceptions=True)
 
     async def settle(self) -> None:
         """Wait until nothing has been pending for ``QUIET`` seconds."""
@@ -356,6 +390,7 @@ class _Door:
         # A script or a meta refresh sends the visitor elsewhere: a hop for the record, not a request.
         if request.method == "GET" and not self._rendered.left_for:
             self._rendered.left_for = request.url
+            self._left.set()
         else:
             self._rendered.refused.append((request.url[:500], f"navigation by {request.method}"))
         # 204 leaves the page standing, where a failed navigation would replace it by an error page.

@@ -180,7 +180,7 @@ class Fetcher:
                 scripts=scripts,
                 disposition=fetched.header("content-disposition"),
             )
-            if not verdict.allowed and fetched.status is not None and not 300 <= fetched.status < 400:
+            if not verdict.allowed:
                 outcome = Outcome.TOO_LARGE if verdict.rule == "response.size" else Outcome.NOT_TEXT
                 _refuse(fetched, stream, outcome, verdict)
                 return
@@ -199,15 +199,20 @@ class Fetcher:
         wire = hashlib.sha256()
         body = bytearray()
         judged = False
+        wide = False
         try:
             async for chunk in response.aiter_stream():
                 wire.update(chunk)
                 fetched.wire_len += len(chunk)
+                before = max(0, len(body) - guard.PIECE_OVERLAP)
                 body += decoder.feed(chunk)
                 if not judged and (len(body) >= guard.SNIFF_LENGTH or decoder.full):
                     judged = True
                     if not _judge_start(fetched, stream, bytes(body[: guard.SNIFF_LENGTH])):
                         return
+                wide = wide or _is_wide(body, fetched.type_declared)
+                if not _judge_piece(fetched, stream, bytes(body[before:]), wide):
+                    return
                 if decoder.full or fetched.wire_len > self._limits.body:
                     size = guard.Verdict(
                         False, "response.size", f"more than the {self._limits.body} bytes the case allows"
@@ -386,11 +391,24 @@ def _pieces(data: bytes, size: int) -> Iterator[bytes]:
         yield data[start : start + size]
 
 
+def _is_wide(body: bytearray, declared: str) -> bool:
+    return body.startswith((b"\xff\xfe", b"\xfe\xff")) or "utf-16" in declared.lower()
+
+
 def _judge_start(fetched: Fetched, stream: object, start: bytes) -> bool:
     verdict = guard.judge_start(start, fetched.type_declared)
     if verdict.allowed:
         return True
     fetched.type_sniffed = guard.sniff(start) or "binary"
+    _refuse(fetched, stream, Outcome.NOT_TEXT, verdict)
+    return False
+
+
+def _judge_piece(fetched: Fetched, stream: object, piece: bytes, wide: bool) -> bool:
+    verdict = guard.judge_piece(piece, wide=wide)
+    if verdict.allowed:
+        return True
+    fetched.type_sniffed = "mixed"
     _refuse(fetched, stream, Outcome.NOT_TEXT, verdict)
     return False
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from crawler import guard
 from crawler.page import Link
 from crawler.scope import Scope
 from data import address
@@ -97,7 +98,8 @@ class Frontier:
         fetch = ruling.decision == "fetch"
         self.spool.see(
             AddressSeen(
-                url=link.url[:4000],
+                # An address outside the scope can be anything, a payload too; one inside holds nothing to take out.
+                url=guard.scrub(link.url[:4000]).text,
                 decision="candidate" if fetch else "skipped",
                 rule=ruling.rule,
                 reason=ruling.reason,

@@ -175,7 +175,14 @@ def judge_request(method: str, url: str, resource: str = "document") -> Verdict:
     ending = media_ending(rest)
     if ending:
         return Verdict(False, "request.ending", f"an address that ends in .{ending} names something other than text")
+    if carries_payload(url):
+        return Verdict(False, "request.payload", "the address itself carries a payload")
     return _YES_REQUEST
+
+
+def carries_payload(url: str) -> bool:
+    """Whether an address holds what ``scrub`` would take out, or the marker that it left there."""
+    return (len(url) >= 64 and bool(scrub(url).cuts)) or "[removed%20" in url or "[removed " in url
 
 
 def media_ending(address: str) -> str:
@@ -221,6 +228,35 @@ def judge_start(start: bytes, declared: str = "") -> Verdict:
     if not declared and not _looks_like_text(start):
         return Verdict(False, "response.untyped", "no type declared, and it does not begin like text")
     return _YES_RESPONSE
+
+
+def judge_piece(piece: bytes, *, wide: bool = False) -> Verdict:
+    """The second gate on the way: any further piece of the *decoded* body, with the last ``PIECE_OVERLAP`` bytes before it.
+
+    *wide* says that the text is UTF-16, half of whose bytes are NUL. What begins as text and turns into media ends here.
+    """
+    if any(mark in piece for mark in _INNER_MARKS):
+        inside = _INNER.search(piece)
+        if inside:
+            return Verdict(False, "response.inside", "a media signature stands inside the text")
+    if not wide and len(piece.translate(None, _NOT_CONTROL)) >= _NOISE_COUNT:
+        for start in range(0, len(piece), _NOISE_WINDOW):
+            window = piece[start : start + _NOISE_WINDOW]
+            if len(window.translate(None, _NOT_CONTROL_OR_NUL)) >= _NOISE_COUNT:
+                return Verdict(False, "response.noise", "bytes that no text holds stand inside the text")
+    return _YES_RESPONSE
+
+
+# Longer than any signature in ``_INNER``, so that one that is split between two reads is seen.
+PIECE_OVERLAP = 32
+# Of compressed data a tenth are control bytes; 40 in 1,024 is a third of that, and no text has as many. NUL is not
+# counted: pages padded with it are broken text, and it carries nothing.
+_NOISE_WINDOW = 1024
+_NOISE_COUNT = 40
+_NOT_CONTROL = bytes(
+    value for value in range(256) if not (value < 9 or value == 11 or 14 <= value < 27 or 28 <= value < 32)
+)
+_NOT_CONTROL_OR_NUL = _NOT_CONTROL + b"\x00"
 
 
 def sniff(start: bytes) -> str:
@@ -275,9 +311,9 @@ _DATA_URI = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _RUN = re.compile(
-    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|\\[rn]|%2[bBfF]|=?\\?\r?\n[ \t]*(?=[A-Za-z0-9+/_-]{40})){255,}={0,2}"  # noqa: E501
+    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|\\[rn]|%2[bBfF]|=?\\?\r?\n[ \t]*(?=[A-Za-z0-9+/_-]{40})){255,}={0,2}"
 )
-_RASTER_MARKS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "AAAAIGZ0eX", "AAAAHGZ0eX", "AAAAGGZ0eX", "GkXfo", "T2dnUw", "SUQzB", "JVBERi", "UEsDB", "d09GMg", "d09GRg", "H4sIA")  # fmt: skip  # noqa: E501
+_RASTER_MARKS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "AAAAIGZ0eX", "AAAAHGZ0eX", "AAAAGGZ0eX", "GkXfo", "T2dnUw", "SUQzB", "JVBERi", "UEsDB", "d09GMg", "d09GRg", "H4sIA")  # fmt: skip
 _SHORT_RASTER = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:" + "|".join(re.escape(mark) for mark in _RASTER_MARKS) + r")[A-Za-z0-9+/_=-]{16,}"
 )
@@ -333,9 +369,9 @@ _SVG_WORDS = re.compile(r"<(title|desc|text|tspan|a|foreignObject)\b[^>]*>([^<]*
 
 
 def _drawings(text: str) -> list[tuple[int, int, str]]:
-    """The outermost ``<svg>…</svg>`` stretches; one that never closes loses only its opening tag."""
+    """The outermost ``<svg>…</svg>`` stretches; one that never closes ends where HTML would end it."""
     spans = []
-    depth, begin = 0, 0
+    depth, begin, inside = 0, 0, 0
     for tag in _SVG_TAG.finditer(text):
         if not tag[1]:
             if tag.group().endswith("/>") and depth == 0:
@@ -343,13 +379,25 @@ def _drawings(text: str) -> list[tuple[int, int, str]]:
                 continue
             if tag.group().endswith("/>"):
                 continue
-            begin = tag.start() if depth == 0 else begin
+            if depth == 0:
+                begin, inside = tag.start(), tag.end()
             depth += 1
         elif depth:
             depth -= 1
             if depth == 0:
                 spans.append((begin, tag.end(), "svg"))
+    if depth:
+        out = _SVG_BREAKOUT.search(text, inside)
+        spans.append((begin, out.start() if out else len(text), "svg"))
     return spans
+
+
+# The tags at which a parser leaves an unclosed drawing (HTML Standard, "the rules for parsing tokens in foreign content").
+_SVG_BREAKOUT = re.compile(
+    r"</?(?:b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|embed|h[1-6]|head|hr|html|i|img|li|listing|menu|meta|nobr|"
+    r"ol|p|pre|ruby|s|script|section|small|span|strong|strike|style|sub|sup|table|tt|u|ul|var)\b",
+    re.IGNORECASE,
+)
 
 
 def _take_out(text: str, spans: list[tuple[int, int, str]]) -> Scrubbed:
@@ -420,7 +468,7 @@ def judge_store(block: bytes) -> Verdict:
 
 
 # Signatures that cannot be text wherever they stand, for media hidden behind a text beginning or inside multipart.
-_INNER_MARKS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1aE\xdf\xa3", b"wOF", b"PK\x03\x04", b"ftyp", b"RIFF", b"%PDF-", b"\x1f\x8b\x08", b"OggS", b"8BPS", b"fLaC")  # fmt: skip  # noqa: E501
+_INNER_MARKS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1aE\xdf\xa3", b"wOF", b"PK\x03\x04", b"ftyp", b"RIFF", b"%PDF-", b"\x1f\x8b\x08", b"OggS", b"8BPS", b"fLaC")  # fmt: skip
 _INNER = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{0,6}[\x00-\x08\x0e-\x1f]|\x1aE\xdf\xa3|wOF[F2]\x00|"
     rb"PK\x03\x04[\x00-\x3f]\x00|\x00\x00\x00[\x08-\x40]ftyp|RIFF[\x00-\xff]{4}(?:WEBP|WAVE|AVI )|%PDF-1\.[0-9][\r\n]|"

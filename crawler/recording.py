@@ -95,9 +95,9 @@ def record(
         type_sniffed=fetched.type_sniffed,
         charset=text.charset,
         outcome=(outcome or stored.refused or fetched.outcome).value,
-        reason=(fetched.reason if reason is None else reason) or stored.reason,
+        reason=guard.scrub((fetched.reason if reason is None else reason) or stored.reason).text,
         rule=(fetched.rule if rule is None else rule) or stored.rule,
-        redirect_to=redirect_to,
+        redirect_to=guard.scrub(redirect_to).text,
         redirect_kind=redirect_kind,
         wire_len=fetched.wire_len,
         wire_sha256=fetched.wire_sha256,
@@ -221,8 +221,10 @@ def _redactions(cuts: tuple[guard.Cut, ...]) -> tuple[dict[str, Any], ...]:
 
 def _is_exact(fetched: Fetched, text: Text) -> bool:
     """Whether the bytes as received are themselves the text: nothing cut, no content coding."""
-    coded = fetched.header("content-encoding").strip().lower() not in ("", "identity")
-    return bool(fetched.received) and not text.cuts and not coded and entity_body(fetched.received) == fetched.body
+    if not fetched.received or text.cuts or fetched.header("content-encoding").strip().lower() not in ("", "identity"):
+        return False
+    head = fetched.received.partition(b"\r\n\r\n")[0].decode("latin-1")
+    return not guard.scrub(head).cuts and entity_body(fetched.received) == fetched.body
 
 
 def _exchange(fetched: Fetched, text: Text) -> bytes:

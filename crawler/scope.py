@@ -112,6 +112,7 @@ _TESTS: dict[str, Callable[[Scope, _Facts, Any], bool]] = {
     "scheme_is_not_http": lambda scope, facts, value: not facts.url.startswith(("http://", "https://")),
     "has_credentials": lambda scope, facts, value: "@" in facts.url.partition("://")[2].partition("/")[0],
     "longer_than": lambda scope, facts, value: len(facts.url) > value,
+    "carries_payload": lambda scope, facts, value: guard.carries_payload(facts.url),
     "is_entry": lambda scope, facts, value: address.identity(facts.url) in scope._entries,
     "names_media": lambda scope, facts, value: bool(guard.media_ending(facts.url.partition(":")[2])),
     "path_matches": lambda scope, facts, value: bool(_pattern(value).search(facts.path)),

@@ -79,7 +79,7 @@ _SCRIPTED = {
     "popup": 'window.open("{url}");',
     "socket": 'try {{ new WebSocket("{url}".replace("http", "ws")); }} catch (e) {{}}',
     "events": 'try {{ new EventSource("{url}"); }} catch (e) {{}}',
-    "worker-fetch": "new Worker(URL.createObjectURL(new Blob(['fetch(\"{url}\", {{method: \"POST\"}})'])));",
+    "worker-fetch": 'new Worker(URL.createObjectURL(new Blob([\'fetch("{url}", {{method: "POST"}})\'])));',
 }
 # Asked for by the guarded fetcher on a script's behalf: the answer's type or first bytes end it.
 _READ = """
@@ -168,7 +168,9 @@ class _Site:
             else:
                 status, told, body = self.answer(path)
                 name = "Location" if status == 302 else "Content-Type"
-                top = f"HTTP/1.1 {status} X\r\n{name}: {told}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                top = (
+                    f"HTTP/1.1 {status} X\r\n{name}: {told}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                )
                 writer.write(top.encode() + body)
                 await writer.drain()
         writer.close()

@@ -14,7 +14,7 @@ from typing import Any
 from playwright.async_api import BrowserContext
 
 from crawler import guard
-from crawler.browser import Answer, Browser
+from crawler.browser import Answer, Browser, Rendered
 from crawler.fetch import ACCEPT, ACCEPT_ENCODING, Fetched
 from crawler.frontier import Candidate, Frontier
 from crawler.page import Link, Page, header_refresh, is_html, read_page
@@ -295,7 +295,9 @@ class _Look:
             hops = (*hops, Hop("http", url, fetched.status).as_json())  # type: ignore[assignment]
             url = target
         rules = read_robots(fetched)
-        record(self.spool, fetched, asked, readable(fetched), reason=f"robots: {rules.state}: {rules.reason}")
+        outcome, _, rule = _judge(fetched, ())
+        said = f"robots: {rules.state}: {rules.reason}"
+        record(self.spool, fetched, asked, readable(fetched), outcome=outcome, reason=said, rule=rule)
         return rules
 
     def _refused_by_robots(self, candidate: Candidate, rules: RobotsRules) -> None:
@@ -357,9 +359,7 @@ class _Look:
         self.rendered += 1
         async with self.render_lock:
             try:
-                if self.context is None:
-                    self.context = await self.browser.context(self.agent, self.policy.accept_language)
-                rendered = await self.browser.render(self.context, fetched.url, text.text, self._bring_for(candidate))
+                rendered = await self._rendered(candidate, fetched, text)
             except Exception as error:
                 self.context = None
                 self._render_failed(candidate, fetched, f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
@@ -389,6 +389,18 @@ class _Look:
         # A meta refresh fires in the browser as well; it is on record already.
         if rendered.left_for and rendered.left_for.partition("#")[0] != page.refresh:
             self._follow(candidate, source, _plain(rendered.left_for), "script")
+
+    async def _rendered(self, candidate: Candidate, fetched: Fetched, text: Text) -> Rendered:
+        """Render; once more where it was the browser that died and not the page that failed."""
+        assert self.browser is not None
+        for last in (False, True):
+            if self.context is None:
+                self.context = await self.browser.context(self.agent, self.policy.accept_language)
+            rendered = await self.browser.render(self.context, fetched.url, text.text, self._bring_for(candidate))
+            if last or rendered.html or self.browser.alive(self.context):
+                break
+            self.context = None
+        return rendered
 
     def _render_failed(self, candidate: Candidate, fetched: Fetched, reason: str) -> None:
         self.partial["a page could not be rendered"] = None
