@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from analysis.text import structured
 from analysis.text.assembly import MAX_PASSAGE, Assembly, Passage
-from analysis.text.locators import below, number_children
+from analysis.text.locators import KNOWN, LONG, below
 from analysis.text.nesting import bounded
 from analysis.text.outline import CAPTION_LEVEL, QUESTION_LEVEL, Outline
 from analysis.text.plain import paragraphs
@@ -30,9 +30,8 @@ from analysis.text.tags import (
     FLOW,
     HEADING_LEVEL,
     ID,
+    INLINE,
     LIST,
-    MANNER,
-    OTHER,
     OWN_OUTLINE,
     PREFORMATTED,
     RAW_HTML,
@@ -42,7 +41,7 @@ from analysis.text.tags import (
     SEPARATOR,
     SILENT,
     TEXT,
-    UNATTRIBUTED,
+    VOID,
     ZONE,
     words,
 )
@@ -50,12 +49,20 @@ from analysis.text.tags import (
 _INTRO_LENGTH: Final = 300
 _INSIDE: Final = 4
 """How many documents (`srcdoc`, templates in scripts) may stand one inside the other."""
-_BANNER_CHECKS: Final = 50
+_WRAP_CHECKS: Final = 50
 
-_TEXT_ATTRIBUTES: Final = words("alt title aria-label aria-description aria-placeholder placeholder")
-_CONTEXT_ATTRIBUTES: Final = words("hidden aria-hidden lang role style aria-level")
-_ATTRIBUTES: Final = _TEXT_ATTRIBUTES | _CONTEXT_ATTRIBUTES
-_META: Final = words(
+_TEXT_ATTRIBUTES: Final = {
+    "alt": ("alt", "alt", "[alt]"),
+    "title": ("title", "title_attribute", "[title]"),
+    "placeholder": ("", "placeholder", "[placeholder]"),
+    "aria-label": ("aria", "aria_label", "[aria-label]"),
+    "aria-description": ("aria", "aria_description", "[aria-description]"),
+    "aria-placeholder": ("aria", "aria_placeholder", "[aria-placeholder]"),
+}
+"""Zone, role and the mark on the locator of the text in an attribute, whatever the tag."""
+_CONTEXT_ATTRIBUTES: Final = words("hidden aria-hidden lang role style")
+_ATTRIBUTES: Final = _CONTEXT_ATTRIBUTES.union(_TEXT_ATTRIBUTES)
+_META_NAMES: Final = words(
     "description keywords abstract twitter:title twitter:description og:title og:description og:site_name og:image:alt "
     "twitter:image:alt dc.description dc.title application-name apple-mobile-web-app-title title subject"
 )
@@ -83,15 +90,29 @@ _BULLET: Final = re.compile(r"\s*(?:\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.|[•·▪�
 
 _A: Final = ID["a"]
 _BR: Final = ID["br"]
+_HTML: Final = ID["html"]
+_IFRAME: Final = ID["iframe"]
 _IMG: Final = ID["img"]
-_SCRIPT: Final = ID["script"]
+_INPUT: Final = ID["input"]
+_META: Final = ID["meta"]
+_OPTION: Final = ID["option"]
+_OPTIONS: Final = frozenset({_OPTION, ID["optgroup"]})
+_SVG: Final = ID["svg"]
 _TABLE: Final = ID["table"]
-_TITLE: Final = ID["title"]
 _CELLS: Final = frozenset({ID["td"], ID["th"]})
 
 _ORDINARY, _FLOATING, _PRE, _RAW, _PROGRAM, _UNREAD = range(6)
 """What is done with the text nodes of a place: joined into runs, set beside the run, split at blank lines, parsed again, read
 as data, not read."""
+_READING: Final = {
+    **dict.fromkeys(PREFORMATTED, _PRE),
+    **dict.fromkeys(RAW_HTML, _RAW),
+    **dict.fromkeys(SILENT, _UNREAD),
+    ID["script"]: _PROGRAM,
+    _SVG: _FLOATING,
+}
+
+_new = tuple.__new__  # as `Passage._make` does, without its call
 
 
 class _Scope:
@@ -111,24 +132,14 @@ class _Scope:
             self.sectioned, self.headers = above.sectioned, above.headers
 
 
-class _Place(NamedTuple):
-    """Where a text node stands: its block and the inline marks that matter."""
+_Place = tuple[int, str, str, _Scope, str, str, bool, int, int]
+"""Where a text node stands, by its parent. A bare tuple, because every element gets one:
 
-    block: int
-    """`mem_id` of the block element; 0 is none."""
-    scope: _Scope
-    role: str
-    path: str
-    """Locator of the block."""
-    link: str
-    """Locator of the link around, "" if none."""
-    bold: bool
-    level: int
-    """Of a heading, 1 to 6."""
-    reading: int
-
-
-_new = tuple.__new__
+block (`mem_id` of the nearest block element), path of the element and path of the block (locators, ending with ">"), scope,
+role, link (path of the link around, "" if none), bold, level (of a heading, 1 to 6), reading (of the text nodes in it).
+"""
+_PATH: Final = 1
+_SCOPE: Final = 3
 
 
 def read_html(html: str, assembly: Assembly, *, frame: str = "", heading: str = "") -> None:
@@ -149,8 +160,7 @@ def text_of_markup(markup: str) -> str:
 def _read(html: str, assembly: Assembly, frame: str, scope: _Scope, inside: int) -> None:
     root = LexborHTMLParser(bounded(html)).root
     if root is not None:
-        walk = _Walk(assembly, frame, scope, inside)
-        walk.begin(root.parent or root)
+        walk = _Walk(assembly, inside, root.parent or root, scope, frame)
         walk.read(root)
         walk.read_templates(root)
 
@@ -160,185 +170,146 @@ class _Walk:
 
     __slots__ = (
         "assembly",
-        "banner_checks",
         "block",
+        "checks",
         "colon",
         "enumeration",
         "first",
         "floats",
-        "frame",
         "inside",
         "introduces",
         "known",
         "last",
-        "marked",
         "more",
-        "numbers",
-        "paths",
         "raw",
-        "scope",
     )
 
-    def __init__(self, assembly: Assembly, frame: str, scope: _Scope, inside: int) -> None:
+    def __init__(self, assembly: Assembly, inside: int, above: LexborNode, scope: _Scope, frame: str) -> None:
+        """*above* is the node over all others, a document or a fragment, and has *scope* and the locator *frame*."""
         self.assembly = assembly
-        self.frame = frame
-        self.scope = scope
         self.inside = inside
-        self.known: dict[int, _Place] = {}
-        self.paths: dict[int, str] = {}
-        self.numbers: dict[int, int] = {}
-        self.marked: dict[int, dict[str, str | None]] = {}
-        # The run: its block (0 when there is none), its first text and place, and those that joined it.
+        key = above.mem_id
+        top: _Place = (key, frame, frame, scope, "paragraph", "", False, 0, _ORDINARY)
+        self.known = {key: top}
+        # The run: its block (0 when there is none), its first text and place, then text, link, bold of those that joined.
         self.block = 0
         self.raw = ""
-        self.first = _Place(0, scope, "paragraph", "", "", False, 0, _ORDINARY)
-        self.more: list[tuple[str, _Place]] = []
+        self.first = top
+        self.more: list[tuple[str, str, bool]] = []
         self.floats: list[tuple[str, str, str, str, str, str, str, str]] = []
         # The last passage, and whether it can introduce a list; the introduction of enumerated paragraphs.
         self.last = ""
         self.introduces = self.colon = False
         self.enumeration = ""
-        self.banner_checks = 0
-
-    def begin(self, above: LexborNode) -> None:
-        """Set the place of the node above all others, a document or a fragment."""
-        key = above.mem_id
-        self.known[key] = _Place(key, self.scope, "paragraph", self.frame, "", False, 0, _ORDINARY)
-        self.paths[key] = self.frame
+        self.checks = 0
 
     def read(self, root: LexborNode) -> None:
-        known, ordinary = self.known.get, _ORDINARY
-        text_tag, unattributed, carrier, container = TEXT, UNATTRIBUTED, CARRIER, CONTAINER
-        disjoint = _ATTRIBUTES.isdisjoint
+        """Walk a tree. Every element gets its place from its parent's; every text node joins the run or begins one."""
+        known = self.known
+        counts: dict[int, int] = {}
+        text_tag, void, inline, flow, names, container = TEXT, VOID, INLINE, FLOW, KNOWN, CONTAINER
+        plain, ordinary, long = _ATTRIBUTES.isdisjoint, _ORDINARY, LONG
         previous = root
         for node in root.traverse(True, True):
             tag = node.tag_id
-            if tag != text_tag:
-                if tag not in unattributed:
-                    attributes = node.attributes
-                    if tag in carrier or not disjoint(attributes):
-                        self._attributed(node, tag, attributes)
-                    elif tag in container and ("class" in attributes or "id" in attributes) and _named_zone(attributes):
-                        self.marked[node.mem_id] = attributes
-                continue
-            parent = node.parent
-            place = known(parent.mem_id)  # type: ignore[union-attr]  # a text node has a parent
-            if place is None:
-                place = self._place(parent)  # type: ignore[arg-type]
-            if place.reading != ordinary:
-                self._other(node, place)
-                continue
-            if place.block != self.block:
-                if self.block:
-                    self._close()
-                self.block, self.first = place.block, place
-                self.raw = node.text_content  # type: ignore[assignment]
-            else:
-                text = node.text_content or ""
-                gap = _gap(previous, node, text)
-                if gap == 2:
-                    self._close()
-                    self.block, self.first, self.raw = place.block, place, text
+            if tag == text_tag:
+                place = known[node.parent.mem_id]  # type: ignore[union-attr]  # a text node has a parent
+                if place[-1] != ordinary:
+                    self._other(node, place)
+                    continue
+                text: str = node.text_content  # type: ignore[assignment]  # every text node has it
+                block = place[0]
+                if block != self.block:
+                    if self.block:
+                        self._close()
+                    self.block, self.first, self.raw = block, place, text
                 else:
-                    self.more.append((" " + text if gap else text, place))
-            previous = node
+                    gap = _gap(previous, node, text)
+                    if gap == 2:
+                        self._close()
+                        self.block, self.first, self.raw = block, place, text
+                    else:
+                        self.more.append((" " + text if gap else text, place[5], place[6]))
+                previous = node
+            elif tag not in void:
+                parent = node.parent.mem_id  # type: ignore[union-attr]  # so has an element under the root's parent
+                block, path, block_path, scope, role, link, bold, level, reading = above = known[parent]
+                key = node.mem_id
+                slot = tag << 48 | parent
+                number = counts[slot] = counts.get(slot, 0) + 1
+                if number == 1 and tag in names and len(path) < long:
+                    path += names[tag]
+                else:
+                    path = below(path, node, number)
+                attributes = node.attributes
+                if not plain(attributes) or (tag in container and attributes and _named_zone(attributes)):
+                    known[key] = self._element(node, tag, key, path, above, attributes)
+                elif tag in flow:
+                    if self.block:
+                        self._close()
+                    own_role, own_level = flow[tag]
+                    known[key] = (
+                        key, path, path, scope, own_role or role, link, False, own_level or level, reading,
+                    )  # fmt: skip
+                elif tag in inline:
+                    known[key] = (block, path, block_path, scope, role, link, bold, level, reading)
+                else:
+                    known[key] = self._element(node, tag, key, path, above, attributes)
         self._close()
 
     def read_templates(self, root: LexborNode) -> None:
         """`<template>` content is no part of the tree: read after it, nested ones by a work list."""
-        work = root.template_fragments()
-        for fragment in work:  # grows while it is read
-            host = fragment.parent
-            scope = _Scope(self.scope)
-            frame = ">>>"
-            if host is not None:
-                place = self.known.get(host.mem_id) or self._place(host)
-                scope = _Scope(place.scope)
-                frame = f"{self.paths[host.mem_id][:-1]}>>>"
-                if "shadowrootmode" not in host.attributes:
-                    scope.zone = "template"
+        work = [(fragment, self) for fragment in root.template_fragments()]
+        for fragment, outer in work:  # grows while it is read
+            host: LexborNode = fragment.parent  # type: ignore[assignment]  # the template element
+            place = outer.known[host.mem_id]
+            scope = _Scope(place[_SCOPE])
             scope.outline = scope.outline.copy()
-            walk = _Walk(self.assembly, frame, scope, self.inside)
-            walk.begin(fragment)
+            if "shadowrootmode" not in host.attributes:
+                scope.zone = "template"
+            walk = _Walk(self.assembly, self.inside, fragment, scope, f"{place[_PATH][:-1]}>>>")
             walk.read(fragment)
-            work.extend(fragment.template_fragments())
-            self.known.update(walk.known)
-            self.paths.update(walk.paths)
+            work.extend((inner, walk) for inner in fragment.template_fragments())
 
-    # -- the place of an element
+    # -- the place of an element that is not plain
 
-    def _place(self, node: LexborNode) -> _Place:
-        """The place of an element, worked out from the nearest ancestor that has one."""
-        known, paths, numbers, marked = self.known, self.paths, self.numbers, self.marked
-        chain = []
-        current: LexborNode | None = node
-        place = None
-        while current is not None:
-            place = known.get(current.mem_id)
-            if place is not None:
-                break
-            chain.append(current)
-            current = current.parent
-        if place is None or current is None:
-            raise AssertionError("every node stands in the tree that the walk was given")
-        path = paths[current.mem_id]
-        for element in reversed(chain):
-            key = element.mem_id
-            tag = element.tag_id
-            number = numbers.get(key)
-            if number is None:
-                before = element.prev
-                if before is None or (before.tag_id == TEXT and before.prev is None):
-                    number = 1
-                else:
-                    number_children(current, numbers)
-                    number = numbers[key]
-            path = paths[key] = below(path, element, number)
-            manner = MANNER.get(tag, OTHER)
-            if manner == OTHER or key in marked:
-                place = self._derive(element, key, tag, path, place)
-            elif manner == FLOW:
-                _, scope, role, _, link, _, level, reading = place
-                role = ROLE.get(tag, role)
-                place = _new(_Place, (key, scope, role, path, link, False, HEADING_LEVEL.get(tag, level), reading))
-            known[key] = place
-            current = element
-        return place
-
-    def _derive(self, element: LexborNode, key: int, tag: int, path: str, above: _Place) -> _Place:
-        """The place of an element whose tag or attributes change what is below it."""
-        block, scope, role, block_path, link, bold, level, reading = above
+    def _element(
+        self, node: LexborNode, tag: int, key: int, path: str, above: _Place, attributes: dict[str, str | None]
+    ) -> _Place:
+        """The place of an element whose tag or attributes say more; passages of its attributes are added on the way."""
+        block, _, block_path, scope, role, link, bold, level, reading = above
+        is_block = tag in BLOCK or (tag not in KNOWN and "-" in (node.tag or ""))
         if tag in SCOPED:
             self._close()
-            scope, reading = self._enter(element, tag, scope, reading)
-        is_block = tag in BLOCK or (tag not in MANNER and "-" in (element.tag or ""))
+            scope, reading = self._enter(node, tag, scope, reading)
+        elif tag in _READING:
+            reading = _READING[tag]
+            if tag == _SVG:
+                scope = _Scope(scope)
+                scope.zone = "alt"
         role = ROLE.get(tag, role)
         level = HEADING_LEVEL.get(tag, level)
-        marks = self.marked.get(key)
-        if marks is not None:
-            within, role, level, inline = self._marked(element, tag, marks, scope, role, level)
-            if within.hidden != scope.hidden and not is_block:
-                is_block, reading = True, _FLOATING if reading == _ORDINARY else reading
-            scope = within
+        if attributes and (tag in CONTAINER or not _CONTEXT_ATTRIBUTES.isdisjoint(attributes)):
+            within, role, level, inline = self._marked(node, tag, attributes, scope, role, level)
             is_block = is_block and not inline
+            if within.hidden != scope.hidden and not is_block and reading == _ORDINARY:
+                is_block, reading = True, _FLOATING
+            scope = within
+        place: _Place
         if is_block:
-            if tag in PREFORMATTED:
-                reading = _PRE
-            return _Place(key, scope, role, path, link, False, level, reading)
-        if tag == _A:
-            link = path[:-1]
-        elif tag in BOLD:
-            bold = True
-        elif scope is above.scope and role == above.role and reading == above.reading:
-            return above
-        return _Place(block, scope, role, block_path, link, bold, level, reading)
+            if self.block and reading != _FLOATING:
+                self._close()
+            place = (key, path, path, scope, role, link, False, level, reading)
+        elif tag == _A:
+            place = (block, path, block_path, scope, role, path, bold, level, reading)
+        else:
+            place = (block, path, block_path, scope, role, link, bold or tag in BOLD, level, reading)
+        if tag in CARRIER or not attributes.keys().isdisjoint(_TEXT_ATTRIBUTES):
+            self._carried(node, tag, attributes, place)
+        return place
 
     def _enter(self, element: LexborNode, tag: int, above: _Scope, reading: int) -> tuple[_Scope, int]:
         """The scope inside an element whose tag changes it, and how its text nodes are read."""
-        if tag == _SCRIPT:
-            return above, _PROGRAM
-        if tag in SILENT:
-            return above, _UNREAD
         scope = _Scope(above)
         zone = ZONE.get(tag, "")
         if tag in LIST:
@@ -359,24 +330,25 @@ class _Walk:
             if tag == _TABLE:
                 scope.headers = cell_headers(element)
             scope.sectioned = above.sectioned or tag in SECTION
-            if (
-                zone
-                and above.zone == "main"
-                and not (zone == "form" and self._holds(element, "main,header,footer,nav,h1"))
-            ):
+            if zone and above.zone == "main" and not (zone == "form" and self._wraps(element)):
                 scope.zone = zone
-        elif zone:
+        else:
             scope.zone = zone
-            if tag in RAW_HTML:
-                reading = _RAW
+            reading = _READING.get(tag, reading)
         return scope, reading
 
     def _marked(
         self, element: LexborNode, tag: int, attributes: dict[str, str | None], above: _Scope, role: str, level: int
     ) -> tuple[_Scope, str, int, bool]:
         """The scope, role and heading level that an element's own attributes give, and whether a style makes it inline."""
-        hidden, zone, lang = above.hidden, above.zone, attributes.get("lang", above.lang) or ""
-        style = attributes.get("style") or ""
+        hidden, zone, lang, inline = above.hidden, above.zone, above.lang, False
+        if "lang" in attributes:
+            lang = attributes["lang"] or ""
+            if tag == _HTML:
+                self.assembly.lang = self.assembly.lang or lang
+        style = attributes.get("style")
+        if style:
+            inline = _STYLE_INLINE.search(style) is not None
         if not hidden:
             if "hidden" in attributes:
                 hidden = "attr"
@@ -384,8 +356,9 @@ class _Walk:
                 hidden = "style"
             elif attributes.get("aria-hidden") == "true":
                 hidden = "aria"
-        aria = (attributes.get("role") or "").strip().lower()
+        aria = attributes.get("role")
         if aria:
+            aria = aria.strip().lower()
             if aria == "heading":
                 number = attributes.get("aria-level") or ""
                 level = int(number) if number in ("1", "2", "3", "4", "5", "6") else 2
@@ -393,13 +366,10 @@ class _Walk:
             zone = ARIA_ZONE.get(aria, zone)
         named = _named_zone(attributes) if tag in CONTAINER else ""
         if named == "banner":
-            if zone != "banner" and not self._holds(element, "main,h1,article"):
+            if zone != "banner" and not self._wraps(element):
                 zone = named
         elif named and zone == "main" and not (above.sectioned and named == "header"):
             zone = named
-        if tag == ID["html"]:
-            self.assembly.lang = self.assembly.lang or lang
-        inline = bool(style) and _STYLE_INLINE.search(style) is not None
         if hidden == above.hidden and lang == above.lang and zone == above.zone:
             return above, role, level, inline
         scope = _Scope(above)
@@ -411,54 +381,54 @@ class _Walk:
                 scope.outline = Outline()
         return scope, role, level, inline
 
-    def _holds(self, element: LexborNode, selector: str) -> bool:
+    def _wraps(self, element: LexborNode) -> bool:
         """Whether an element that looks like a part of the page is a wrapper of the whole of it."""
-        self.banner_checks += 1
-        return self.banner_checks > _BANNER_CHECKS or element.css_first(selector) is not None
+        self.checks += 1
+        return self.checks > _WRAP_CHECKS or element.css_first("main,h1,header,footer,nav,article") is not None
 
     # -- closing a run
 
     def _close(self) -> None:
         if self.block:
             self.block = 0
-            more, place = self.more, self.first
-            if more:
-                self.more = []
-                self._close_joined([(self.raw, place), *more])
+            if self.more:
+                self._close_joined()
             else:
-                self._emit(self.raw, place, place.link, place.bold)
+                place = self.first
+                self._emit(self.raw, place, place[5], place[6])
         if self.floats:
             floats, self.floats = self.floats, []
             for draft in floats:
                 self.assembly.add(*draft)
 
-    def _close_joined(self, run: list[tuple[str, _Place]]) -> None:
+    def _close_joined(self) -> None:
         """A run of several text nodes is one passage; but links side by side, with nothing else, are one each."""
-        links = {place.link for _, place in run}
+        place = self.first
+        run = [(self.raw, place[5], place[6]), *self.more]
+        self.more = []
+        links = {link for _, link, _ in run}
         if len(links) > 1 and "" not in links:
-            part = ""
-            place = run[0][1]
-            for text, at in run:
-                if at.link != place.link:
-                    self._emit(part, place, place.link, False)
-                    part, place = "", at
+            part, around = "", place[5]
+            for text, link, _ in run:
+                if link != around:
+                    self._emit(part, place, around, False)
+                    part, around = "", link
                 part += text
-            self._emit(part, place, place.link, False)
+            self._emit(part, place, around, False)
         else:
-            raw = "".join([text for text, _ in run])
-            bold = all(place.bold for text, place in run if not text.isspace())
-            self._emit(raw, run[0][1], links.pop() if len(links) == 1 else "", bold)
+            raw = "".join([text for text, _, _ in run])
+            self._emit(raw, place, links.pop() if len(links) == 1 else "", all(bold for _, _, bold in run))
 
     def _emit(self, raw: str, place: _Place, link: str, bold: bool) -> None:
+        """Append the passage of a run, and let it title or introduce what follows if it is of that kind."""
         text = " ".join(raw.split())
         if not text:
             return
-        _, scope, role, path, _, _, level, _ = place
-        path = path[:-1]
+        _, _, path, scope, role, _, _, level, _ = place
         outline = scope.outline
         if outline.child is not None:
             outline.settle()
-        heading = outline.path()
+        heading = outline.path
         if scope.cell:
             heading = f"{heading} > {scope.cell}" if heading else scope.cell
         end = text[-1]
@@ -492,13 +462,24 @@ class _Walk:
             passages.append(
                 _new(
                     Passage,
-                    (len(passages), at, at + length, scope.zone, role, heading, intro, path, scope.hidden, scope.lang),
+                    (
+                        len(passages),
+                        at,
+                        at + length,
+                        scope.zone,
+                        role,
+                        heading,
+                        intro,
+                        path[:-1],
+                        scope.hidden,
+                        scope.lang,
+                    ),
                 )
             )
             assembly.pieces.append(text)
             assembly.at = at + length + 1
         else:
-            assembly.add(text, scope.zone, role, heading, intro, path, scope.hidden, scope.lang)
+            assembly.add(text, scope.zone, role, heading, intro, path[:-1], scope.hidden, scope.lang)
         self.last = text
         self.colon = end == ":" or end == "："
         if level:
@@ -516,68 +497,53 @@ class _Walk:
             self.enumeration = self.last[:_INTRO_LENGTH]
         return self.enumeration
 
-    def _float(self, text: str, place: _Place, zone: str, role: str, locator: str) -> None:
+    def _float(self, text: str, place: _Place, zone: str, role: str, mark: str = "") -> None:
         """Put a passage beside the run: it comes after the text that it stands in, and does not part it."""
         text = " ".join(text.split())
         if text:
-            scope = place.scope
-            heading = scope.outline.path()
+            if self.block and self.block != place[0] and place[-1] != _FLOATING:
+                self._close()
+            scope = place[_SCOPE]
+            heading = scope.outline.path
             if scope.cell:
                 heading = f"{heading} > {scope.cell}" if heading else scope.cell
+            locator = place[_PATH][:-1] + mark
             self.floats.append(
                 (text, zone or scope.zone, role, heading, scope.intro, locator, scope.hidden, scope.lang)
             )
-
-    # -- text that does not come as ordinary text nodes
-
-    def _attributed(self, node: LexborNode, tag: int, attributes: dict[str, str | None]) -> None:
-        """An element with text in its attributes, or with attributes that change what is below it."""
-        if not _CONTEXT_ATTRIBUTES.isdisjoint(attributes):
-            self.marked[node.mem_id] = attributes
-        if tag in CARRIER:
-            found = self._carried(node, tag, attributes)
-        elif _TEXT_ATTRIBUTES.isdisjoint(attributes):
-            return
-        else:
-            found = []
-        for name in attributes:
-            if name in _TEXT_ATTRIBUTES and attributes[name]:
-                found.append(_ATTRIBUTE_ROLES[name])
-        if found:
-            place = self.known.get(node.mem_id) or self._place(node)
-            path = self.paths[node.mem_id][:-1]
-            for name, zone, role in found:
-                self._float(attributes[name] or "", place, zone, role, f"{path}[{name}]")
             if not self.block:
                 self._close()
 
-    def _carried(self, node: LexborNode, tag: int, attributes: dict[str, str | None]) -> list[tuple[str, str, str]]:
-        """Attributes that hold text on this tag alone, as (attribute, zone, role); counts media on the way."""
+    # -- text that does not come as ordinary text nodes
+
+    def _carried(self, node: LexborNode, tag: int, attributes: dict[str, str | None], place: _Place) -> None:
+        """Passages from attributes, and the document in a `srcdoc`; counts media on the way."""
         if tag == _IMG:
             self._count_media(attributes)
-            return []
-        name = _CARRIER_NAMES[tag]
-        if name == "meta":
-            key = (attributes.get("name") or attributes.get("property") or attributes.get("itemprop") or "").lower()
-            if attributes.get("content") and (key in _META or attributes.get("itemprop")):
-                return [("content", "meta", key)]
-        elif name == "input":
+        elif tag == _INPUT:
             kind = (attributes.get("type") or "text").lower()
             if kind == "image":
                 self._count_media(attributes)
-            if kind in ("submit", "button", "reset"):
-                return [("value", "", "button")]
-            if kind != "hidden" and kind not in _UNREAD_INPUT:
-                return [("value", "", "value")] if attributes.get("value") else []
-        elif name == "iframe":
+            value = attributes.get("value")
+            if value and kind in ("submit", "button", "reset"):
+                self._float(value, place, "", "button", "[value]")
+            elif value and kind not in _UNREAD_INPUT:
+                self._float(value, place, "", "value", "[value]")
+        elif tag == _META:
+            key = (attributes.get("name") or attributes.get("property") or attributes.get("itemprop") or "").lower()
+            if key in _META_NAMES or attributes.get("itemprop"):
+                self._float(attributes.get("content") or "", place, "meta", key, "[content]")
+        elif tag == _IFRAME:
             if attributes.get("srcdoc") and self.inside < _INSIDE:
-                place = self.known.get(node.mem_id) or self._place(node)
-                self._inner(attributes["srcdoc"] or "", place.scope, self.paths[node.mem_id][:-1], "iframe")
-        elif attributes.get("label"):
-            return [("label", "", "option")]
-        elif name == "option" and attributes.get("value") and node.first_child is None:
-            return [("value", "", "option")]
-        return []
+                self._inner(attributes["srcdoc"] or "", place, "iframe")
+        elif tag in _OPTIONS:
+            if attributes.get("label"):
+                self._float(attributes["label"] or "", place, "", "option", "[label]")
+            elif attributes.get("value") and tag == _OPTION and node.first_child is None:
+                self._float(attributes["value"] or "", place, "", "option", "[value]")
+        for name, value in attributes.items():
+            if value and name in _TEXT_ATTRIBUTES:
+                self._float(value, place, *_TEXT_ATTRIBUTES[name])
 
     def _count_media(self, attributes: dict[str, str | None]) -> None:
         named = any((attributes.get(name) or "").strip() for name in ("alt", "aria-label", "title"))
@@ -588,70 +554,55 @@ class _Walk:
     def _other(self, node: LexborNode, place: _Place) -> None:
         """A text node that is not joined into runs."""
         text = node.text_content or ""
-        scope = place.scope
-        if place.reading == _FLOATING:
-            self._float(text, place, "", place.role, place.path[:-1])
-            if not self.block:
-                self._close()
-        elif place.reading == _PROGRAM:
+        _, path, _, scope, role, _, _, _, reading = place
+        if reading == _FLOATING:
+            self._float(text, place, "", role)
+        elif reading == _PROGRAM:
             self._program(node, text, place)
-        elif place.reading == _RAW and "<" in text and self.inside < _INSIDE:
-            self._inner(text, scope, place.path[:-1], scope.zone)
-        elif place.reading != _UNREAD:
+        elif reading == _RAW and "<" in text and self.inside < _INSIDE:
+            self._inner(text, place, scope.zone)
+        elif reading != _UNREAD:
             self._close()
-            heading = scope.outline.path()
+            heading = scope.outline.path
             for paragraph in paragraphs(text):
                 intro = paragraph.list_intro or scope.intro
-                self.assembly.add(
-                    paragraph.text, scope.zone, place.role, heading, intro, place.path[:-1], scope.hidden, scope.lang
-                )
+                self.assembly.add(paragraph.text, scope.zone, role, heading, intro, path[:-1], scope.hidden, scope.lang)
                 self.last = paragraph.text
             self.introduces = self.colon = False
             scope.outline.only_headings = False
 
-    def _inner(self, html: str, above: _Scope, path: str, zone: str) -> None:
+    def _inner(self, html: str, place: _Place, zone: str) -> None:
         """A document inside this one."""
         self._close()
-        scope = _Scope(above)
+        scope = _Scope(place[_SCOPE])
         scope.zone, scope.outline = zone, Outline()
-        _read(html, self.assembly, f"{path}>>>", scope, self.inside + 1)
+        _read(html, self.assembly, f"{place[_PATH][:-1]}>>>", scope, self.inside + 1)
 
     def _program(self, node: LexborNode, text: str, place: _Place) -> None:
         """A script: its structured data, its JSON, the state it assigns, the template it holds; else nothing."""
-        element = node.parent
-        if element is None:
-            return
+        element: LexborNode = node.parent  # type: ignore[assignment]  # the script element
         kind = (element.attributes.get("type") or "").strip().lower()
-        zone = "script_text"
         if "ld+json" in kind:
             found, zone = structured.structured_data(text, text_of_markup), "jsonld"
         elif _JSON_SCRIPT.match(kind):
-            found = structured.sentences(text, text_of_markup)
+            found, zone = structured.sentences(text, text_of_markup), "script_text"
         elif not kind or "javascript" in kind or kind == "module":
             if not _STATE.search(text):
                 return
-            found = structured.state(text, text_of_markup)
+            found, zone = structured.state(text, text_of_markup), "script_text"
         else:
             if _HTML_SCRIPT.match(kind) and self.inside < _INSIDE:
-                self._inner(text, place.scope, self.paths[element.mem_id][:-1], "template")
+                self._inner(text, place, "template")
             return
-        locator = f"{self.paths[element.mem_id][:-1]}#"
-        hidden, lang, add = place.scope.hidden, place.scope.lang, self.assembly.add
-        if self.block and zone == "jsonld":
+        scope = place[_SCOPE]
+        locator = f"{place[_PATH][:-1]}#"
+        drafts = (
+            (value.text, zone, value.role, value.heading, "", locator + value.place, scope.hidden, scope.lang)
+            for value in found
+        )
+        self.floats.extend(drafts)
+        if not self.block:
             self._close()
-        for value in found:
-            add(value.text, zone, value.role, value.heading, "", locator + value.place, hidden, lang)
-
-
-_CARRIER_NAMES: Final = {ID[name]: name for name in ("img", "input", "meta", "iframe", "option", "optgroup")}
-_ATTRIBUTE_ROLES: Final = {
-    "alt": ("alt", "alt", "alt"),
-    "title": ("title", "title", "title_attribute"),
-    "placeholder": ("placeholder", "", "placeholder"),
-    "aria-label": ("aria-label", "aria", "aria_label"),
-    "aria-description": ("aria-description", "aria", "aria_description"),
-    "aria-placeholder": ("aria-placeholder", "aria", "aria_placeholder"),
-}
 
 
 def _named_zone(attributes: dict[str, str | None]) -> str:
@@ -662,11 +613,12 @@ def _named_zone(attributes: dict[str, str | None]) -> str:
 
 @lru_cache(maxsize=8_192)
 def _zone_name(names: str) -> str:
-    if _BANNER.search(names):
-        return "banner"
-    if _FOOTER.search(names):
-        return "footer"
-    return "header" if _HEADER.search(names) else ""
+    names = names.lower()
+    if "cookie" in names or "consent" in names or "gdpr" in names or "ccpa" in names:
+        return "banner" if _BANNER.search(names) else ""
+    if "footer" in names:
+        return "footer" if _FOOTER.search(names) else ""
+    return "header" if "header" in names and _HEADER.search(names) else ""
 
 
 def _gap(before: LexborNode, after: LexborNode, text: str) -> int:
@@ -693,7 +645,7 @@ def _gap(before: LexborNode, after: LexborNode, text: str) -> int:
             if tag == _BR:
                 breaks += 1
             last = current.last_child
-            if last is None or tag == _SCRIPT or tag in SILENT:
+            if last is None or tag in _READING:
                 break
             current = last
         if current.mem_id == target:

@@ -12,24 +12,16 @@ from selectolax.lexbor import LexborNode
 
 from analysis.text.tags import ID
 
-_LONG: Final = 2_000
-_KNOWN: Final = {number: f"{tag}>" for tag, number in ID.items() if tag[0] != "-"}
+LONG: Final = 2_000
+KNOWN: Final = {number: f"{tag}>" for tag, number in ID.items() if tag[0] != "-"}
 
 
 def below(path: str, element: LexborNode, number: int) -> str:
     """The path of an element from its parent's *path* and its *number* among siblings of its type (from 1)."""
-    own = _KNOWN.get(element.tag_id) or f"{_escaped(element.tag or '*')}>"
-    if len(path) > _LONG:  # a path is for people; of one this long they need the ends
+    own = KNOWN.get(element.tag_id) or f"{_escaped(element.tag or '*')}>"
+    if len(path) > LONG:  # a path is for people; of one this long they need the ends
         path = f"{path[:200]}…{path[-200:]}"
     return path + own if number == 1 else f"{path}{own[:-1]}:nth-of-type({number})>"
-
-
-def number_children(parent: LexborNode, numbers: dict[int, int]) -> None:
-    """Put each child element's place among its siblings of the same type (from 1) into *numbers*, by `mem_id`."""
-    counts: dict[int, int] = {}
-    for child in parent.iter():
-        tag = child.tag_id
-        counts[tag] = numbers[child.mem_id] = counts.get(tag, 0) + 1
 
 
 def _escaped(tag: str) -> str:

@@ -14,12 +14,13 @@ QUESTION_LEVEL: Final = 8
 class Outline:
     """Headings of one part of a page. A section starts from its parent's and keeps its own; a landmark starts anew."""
 
-    __slots__ = ("_base", "_entries", "_path", "child", "only_headings")
+    __slots__ = ("_base", "_entries", "child", "only_headings", "path")
 
     def __init__(self, base: tuple[tuple[int, str], ...] = ()) -> None:
         self._base = base
         self._entries: list[tuple[int, str]] = []
-        self._path: str | None = None
+        self.path = " > ".join([text for _, text in base])
+        """The headings in force, outermost first, joined with " > "."""
         self.only_headings = True
         self.child: Outline | None = None
 
@@ -51,13 +52,7 @@ class Outline:
             self._base = tuple(entry for entry in self._base if entry[0] < level)
         self._entries = [entry for entry in self._entries if entry[0] < level]
         self._entries.append((level, text[:HEADING_LENGTH]))
-        self._path = None
-
-    def path(self) -> str:
-        """The headings in force, outermost first, joined with " > "."""
-        if self._path is None:
-            self._path = " > ".join([text for _, text in (*self._base, *self._entries)])
-        return self._path
+        self.path = " > ".join([text for _, text in (*self._base, *self._entries)])
 
     def copy(self) -> Outline:
         """The same headings, for a part that is read later."""

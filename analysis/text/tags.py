@@ -52,7 +52,7 @@ def ids(names: str) -> frozenset[int]:
 BLOCK: Final = ids(
     "address article aside audio blockquote body button canvas caption center datalist dd details dialog dir div dl dt "
     "fieldset figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe label legend li listing "
-    "main marquee menu meta nav noembed noframes noscript object ol optgroup option p pre search section select summary svg "
+    "main marquee menu meta nav noembed noframes noscript object ol optgroup option p pre search section select summary "
     "table tbody td template textarea tfoot th thead title tr ul video xmp"
 )
 SEPARATOR: Final = BLOCK | ids("hr input embed frame")
@@ -65,8 +65,8 @@ RAW_HTML: Final = ids("noframes noembed iframe")
 PREFORMATTED: Final = ids("textarea pre xmp listing")
 CONTAINER: Final = ids("div section td table form aside")
 HEADING_LEVEL: Final = {ID[f"h{level}"]: level for level in range(1, 7)}
-UNATTRIBUTED: Final = ids("-comment br hr link path g use source rect script style head")
-"""Elements whose attributes are not worth asking for in the walk: they have none for a reader, or are asked elsewhere."""
+VOID: Final = ids("-comment br hr link source")
+"""Never has text, neither inside nor in attributes. (The tags that HTML calls void are more.)"""
 CARRIER: Final = ids("img input meta iframe option optgroup")
 
 ROLE: Final = {
@@ -128,13 +128,10 @@ ARIA_ROLE: Final = {
     "rowheader": "header_cell",
     "tab": "button",
 }
-SCOPED: Final = frozenset(ZONE) | LIST | OWN_OUTLINE | SILENT | ids("script td th")
+SCOPED: Final = frozenset(ZONE) - ids("svg") | LIST | OWN_OUTLINE | ids("td th")
 """Tags whose element changes what its descendants share."""
 
-_PLAIN_INLINE: Final = ids("span i em font small u s sup sub")
-INLINE, FLOW, OTHER = 0, 1, 2
-MANNER: Final = {
-    tag: INLINE if tag in _PLAIN_INLINE else FLOW if tag in BLOCK - SCOPED - PREFORMATTED else OTHER
-    for tag in ID.values()
-}
-"""INLINE says nothing about its text, FLOW is a block that changes no more than the role; without special attributes."""
+INLINE: Final = ids("span i em font small u s sup sub path g use rect")
+"""Says nothing about its text, unless it has attributes that do."""
+FLOW: Final = {tag: (ROLE.get(tag, ""), HEADING_LEVEL.get(tag, 0)) for tag in BLOCK - SCOPED - PREFORMATTED - CARRIER}
+"""Blocks that give at most a role and a heading level, unless they have attributes that say more."""
