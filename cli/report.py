@@ -59,6 +59,6 @@ def report(
     )
     if not snapshot.method.analyzed:
         say("The texts were not analyzed yet, so nothing is flagged. Next: plainview analyze")
-    if not snapshot.seal.name:
-        say("The case is unsealed; the report says so. To seal it: plainview seal")
+    if not snapshot.seal.sealed:
+        say(f"The case is unsealed ({snapshot.seal.reason}); the report says so. To seal it: plainview seal")
     say(f"Report written to {target}")

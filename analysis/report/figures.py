@@ -92,7 +92,7 @@ def _draw(bars: tuple[Bar, ...], total: int, *, width: int, label_width: int, na
     ).encode(text="value:Q")
     chart = (
         drawn.properties(width=width, height=altair.Step(24), background="transparent")
-        .configure(font="Arial", padding={"left": 4, "right": 24, "top": 4, "bottom": 4})
+        .configure(font="Liberation Sans", padding={"left": 4, "right": 24, "top": 4, "bottom": 4})
         .configure_view(stroke=None)
         .configure_axis(labelColor=_INK, gridColor=_GRID, domainColor=_GRID, labelFontSize=13)
     )

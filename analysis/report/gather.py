@@ -19,9 +19,12 @@ from data import clock
 from data.address import defang
 from data.case import Case, CaseFacts
 from data.codebook import Code, Codebook, load_codebook
+from data.export.exhibits import find_exhibits
+from data.export.selection import closed_visits, ledger_lines
 from data.law import Hook, load_law
 from data.outcomes import Outcome
 from data.records import Service
+from data.seal import SealState, seal_state
 from data.store import reading, rows
 
 Mask = Callable[[str], str]
@@ -49,7 +52,8 @@ class Sighting:
     locator: str
     zone: str
     hidden: str
-    exhibit: int
+    text: int
+    exhibit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +197,8 @@ class Dossier:
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
-    """A stored text that this report quotes: where it was read, and how to find it in the evidence."""
+class QuotedText:
+    """A stored text that this report quotes: where it was read, how to find it in the evidence, the exhibits from it."""
 
     number: int
     service: str
@@ -205,7 +209,7 @@ class Exhibit:
     stored_sha256: str
     visit: str
     record: str
-    indicators: int
+    exhibits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +247,6 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
-    """The state of the case's seal; ``name`` is empty where there is none."""
-
-    name: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Method:
     """How the material was obtained and read."""
 
@@ -272,7 +268,7 @@ class Snapshot:
     facts: CaseFacts
     ledger_entries: int
     ledger_head: str
-    seal: Seal
+    seal: SealState
     first: str
     last: str
     dossiers: tuple[Dossier, ...]
@@ -282,7 +278,7 @@ class Snapshot:
     not_looked: tuple[NotLooked, ...]
     codes: tuple[CodeCount, ...]
     facts_seen: tuple[CodeCount, ...]
-    exhibits: tuple[Exhibit, ...]
+    texts: tuple[QuotedText, ...]
     method: Method
     codebook: Codebook
     hooks: tuple[Hook, ...]
@@ -351,7 +347,7 @@ class _Reader:
         self.case, self.connection, self.services, self.selected, self.mask = case, connection, services, selected, mask
         self.codebook = load_codebook()
         self.law = load_law()
-        self.exhibits: dict[tuple[str, str], dict[str, Any]] = {}
+        self.texts: dict[tuple[str, str], dict[str, Any]] = {}
         connection.execute("CREATE TEMP TABLE chosen (service VARCHAR)")
         if services:
             connection.executemany("INSERT INTO chosen VALUES (?)", [[service.service] for service in services])
@@ -361,6 +357,7 @@ class _Reader:
         visits = _by(self._rows(_VISITS), "service")
         pages = _by(self._rows(_PAGES), "service")
         skipped = _by(self._rows(_NOT_LOOKED), "service")
+        self.exhibits = self._exhibits()
         marks = self._marks()
         asked = self._asked()
         redirects = self._redirects()
@@ -390,7 +387,7 @@ class _Reader:
             facts=self.case.facts,
             ledger_entries=head.count,
             ledger_head=head.hash,
-            seal=_seal(self.case),
+            seal=seal_state(self.case),
             first=min(started, default=""),
             last=max(ended, default=""),
             dossiers=dossiers,
@@ -403,7 +400,9 @@ class _Reader:
             not_looked=tuple(_not_looked(row) for row in self._rows(_NOT_LOOKED_ALL)),
             codes=self._code_counts(dossiers, "claim"),
             facts_seen=self._code_counts(dossiers, "fact"),
-            exhibits=tuple(Exhibit(**row) for row in self.exhibits.values()),
+            texts=tuple(
+                QuotedText(**{**row, "exhibits": tuple(sorted(row["exhibits"]))}) for row in self.texts.values()
+            ),
             method=self._method(),
             codebook=self.codebook,
             hooks=tuple(hook for hook in self.law.hooks.values() if hook.id in hooks),
@@ -468,30 +467,40 @@ class _Reader:
             rule=first["rule"],
             raises=first["raises"],
             roles=tuple(dict.fromkeys(row["page_role"] for row in group)),
-            sightings=tuple(self._sighting(dossier, row, number == 0) for number, row in enumerate(shown)),
+            sightings=tuple(self._sighting(dossier, row) for row in shown),
             seen_times=len(group),
         )
 
-    def _sighting(self, dossier: int, row: dict[str, Any], counted: bool) -> Sighting:
-        key = (row["service"], row["text_sha256"])
-        exhibit = self.exhibits.setdefault(
-            key,
+    def _exhibits(self) -> dict[tuple[str, str, str, str], str]:
+        """The number that an export of the case gives to words at an address: the same item has one name everywhere."""
+        visits = list(closed_visits(ledger_lines(self.case)))
+        return {
+            (row["address"], row["code"], row["stance"], row["quote"][:QUOTE_CHARACTERS]): row["exhibit"]
+            for row in find_exhibits(self.connection, visits)
+        }
+
+    def _sighting(self, dossier: int, row: dict[str, Any]) -> Sighting:
+        url = defang(row["url"])
+        exhibit = self.exhibits.get((url, row["code"], row["stance"], row["quote"][:QUOTE_CHARACTERS]), "")
+        text = self.texts.setdefault(
+            (row["service"], row["text_sha256"]),
             {
-                "number": len(self.exhibits) + 1,
+                "number": len(self.texts) + 1,
                 "service": row["service"],
                 "dossier": dossier,
-                "url": defang(row["url"]),
+                "url": url,
                 "seen": row["seen"],
                 "text_sha256": row["text_sha256"],
                 "stored_sha256": row["stored_sha256"],
                 "visit": row["visit"],
                 "record": row["warc_record"],
-                "indicators": 0,
+                "exhibits": set(),
             },
         )
-        exhibit["indicators"] += counted
+        if exhibit:
+            text["exhibits"].add(exhibit)
         return Sighting(
-            url=defang(row["url"]),
+            url=url,
             page_role=row["page_role"],
             seen=row["seen"],
             profile=row["profile"],
@@ -503,7 +512,8 @@ class _Reader:
             locator=row["locator"],
             zone=row["zone"],
             hidden=row["hidden"],
-            exhibit=exhibit["number"],
+            text=text["number"],
+            exhibit=exhibit,
         )
 
     def _groups(self, dossier: int, marks: list[dict[str, Any]]) -> tuple[CodeGroup, ...]:
@@ -802,19 +812,6 @@ def _flat(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
                 (name, {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value))
             )
     return tuple(found)
-
-
-def _seal(case: Case) -> Seal:
-    """The newest ``seal-*.json``; a file that cannot be read is no seal."""
-    for path in sorted(case.seals.glob("seal-*.json"), reverse=True):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict):
-            plain = {name: value for name, value in content.items() if isinstance(value, str | int) and value != ""}
-            return Seal(path.name, tuple((name, str(value)) for name, value in plain.items()))
-    return Seal()
 
 
 _TABLES: Final = "SELECT table_name AS name FROM information_schema.tables"

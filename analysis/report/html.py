@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -92,6 +93,17 @@ def utc(moment: str) -> str:
     return f"{match[1]} {match[2]} Z" if match else moment
 
 
+def ranges(names: Iterable[str]) -> str:
+    """Exhibit numbers in order, runs of them joined: ``EX-0001 to EX-0004, EX-0009``."""
+    runs: list[list[str]] = []
+    for name in names:
+        if runs and int(name[3:]) == int(runs[-1][-1][3:]) + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
 def _page_text(text: object, limit: int = 4000) -> str:
     """Words of a stranger as they are shown: clipped, harmless, without a usable address."""
     return defanged(harmless(clipped(str(text), limit)))
@@ -103,7 +115,7 @@ def _name(text: object) -> str:
 
 def _wrapped(text: str) -> Markup:
     """A hash or address with places where a line may break."""
-    parts = re.split(r"(?<=[/?&=._-])", harmless(clipped(text, 2000)))
+    parts = re.split(r"(?<=[/?&=_-])|(?<=\.\])", harmless(clipped(text, 2000)))
     return Markup("<wbr>").join(parts)
 
 
@@ -119,6 +131,8 @@ def _environment() -> jinja2.Environment:
     )
     filters: dict[str, Any] = {
         "page_text": _page_text, "name": _name, "words": words, "utc": utc, "wrapped": _wrapped, "by_services": by_services,
+        "path": lambda heading: _page_text(heading, 300).replace(" > ", " › "),
+        "ranges": ranges,
         "thousands": lambda number: f"{number:,}",
     }  # fmt: skip
     environment.filters.update(filters)
@@ -131,8 +145,8 @@ def _file(name: str) -> str:
 
 
 def _css_string(text: str) -> str:
-    """*text* for a CSS string in a style element: all but plain letters, digits and spaces as escapes."""
-    return re.sub(r"[^A-Za-z0-9 ]", lambda match: f"\\{ord(match[0]):06x}", harmless(text))
+    """*text* for a CSS string in a style element: all but plain letters and digits as escapes."""
+    return re.sub(r"[^A-Za-z0-9]", lambda match: f"\\{ord(match[0]):06x}", harmless(text))
 
 
 def _policy(style: str, script: str) -> str:

@@ -19,10 +19,10 @@
   addEventListener("hashchange", reveal);
   reveal();
 
-  // On paper nothing is folded.
+  // On paper nothing is folded but the law, which the appendix prints once.
   let folded = [];
   addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
+    folded = [...document.querySelectorAll("details:not([open]):not(.law)")];
     for (const item of folded) item.open = true;
   });
   addEventListener("afterprint", () => {
