@@ -24,8 +24,8 @@ import numpy.typing as npt
 from analysis.wordpiece import WordPiece
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
-LONGEST: Final = 200  # pieces of a passage read at once; longer ones are read in windows
-CONTEXT: Final = 48  # pieces of context
+LONGEST: Final = 160  # pieces of a passage read at once; longer ones are read in windows
+CONTEXT: Final = 40  # pieces of context
 OVERLAP: Final = 40
 
 Array = npt.NDArray[np.float32]

@@ -192,6 +192,38 @@ def read_example(raw: str, own_code: str = "") -> Example:
     return Example(text, heading, intro, role, tuple(sorted(trimmed, key=lambda m: (m.start, m.end, m.code))), raw)
 
 
+def load_practice(folder: Path | None = None) -> tuple[Example, ...]:
+    """The practice sentences the reader is trained on beside the examples, from ``practice/*.txt``.
+
+    A line ``# D04`` sets the code that ``{STANCE words}`` belongs to, ``@role|heading|list intro`` the context of the
+    lines that follow; any other line is an example, with a prefix of its own if it has one. Raises CodebookError naming
+    file and line.
+    """
+    examples: list[Example] = []
+    for file in sorted((folder or HERE / "practice").glob("*.txt")):
+        own_code, context = "", "other|||"
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            line = line.strip()
+            if not line:
+                continue
+            if line.startswith("# "):
+                own_code, context = line[2:].strip(), "other|||"
+                continue
+            try:
+                if not line.startswith("@"):
+                    examples.append(read_example(context + line, own_code))
+                elif line.count("|") >= 3:
+                    examples.append(read_example(line[1:], own_code))
+                else:
+                    parts = line[1:].split("|")
+                    if parts[0] not in PAGE_ROLES:
+                        raise CodebookError(f"no page role '{parts[0]}'")
+                    context = "|".join([*parts, "", "", ""][:3]) + "|"
+            except CodebookError as error:
+                raise CodebookError(f"{file.name}, line {number}: {error}") from error
+    return tuple(examples)
+
+
 def _entry_rules(code_id: str, rows: list[dict[str, Any]]) -> tuple[Rule, ...]:
     return tuple(
         Rule(

