@@ -23,6 +23,8 @@ from data.store import append, observations, reading, rows, transaction, writing
 from data.stored import StoredTexts
 
 _BATCH = 200
+# Stances in which a reference to minors is not plainly a ban, a policy, a report or advice.
+_OPEN_STANCES = frozenset({"PROMO", "TESTI", "UI", "USER", "UNCLEAR"})
 # What an address was listed as says more of its role than its path does.
 _KIND_ROLES: dict[str, str] = {Kind.APP_LISTING: "listing", Kind.AD: "ad"}
 
@@ -132,7 +134,10 @@ class _Run:
             self.seen[key] = labels
         codebook = self.claims.codebook
         for text_id, found, passage, _, key in places:
-            for label in self.seen[key]:
+            labels = self.seen[key]
+            # A passage that may promote something with minors is closed as a whole: no other flag may quote it either.
+            closed = any(label.code in codebook.referral_codes and label.stance in _OPEN_STANCES for label in labels)
+            for label in labels:
                 start, end = passage.start + label.start, passage.start + label.end
                 quote = found.text[start:end]
                 name = f"{text_id} {passage.ordinal} {label.code} {label.stance} {start} {end}"
@@ -148,7 +153,7 @@ class _Run:
                     "confidence": label.confidence,
                     "rule": label.rule,
                     "raises": label.stance in codebook.flag_stances,
-                    "sensitive": label.code in codebook.referral_codes,
+                    "sensitive": closed or label.code in codebook.referral_codes,
                     "analysis": self.method,
                 }
 

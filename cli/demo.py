@@ -56,9 +56,10 @@ def demo(
         )
         case = make_case(root, facts, settings)
         _step(2, "Load the list of services from a CSV file:  plainview services add services.csv")
-        listed = root / "services.csv"
-        listed.write_text(web.services_csv(), encoding="utf-8")
-        add([str(listed)], case=root)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            listed = Path(elsewhere) / "services.csv"
+            listed.write_text(web.services_csv(), encoding="utf-8")
+            add([str(listed)], case=root)
         _step(3, "Visit them: robots first, text only, the pages that matter first:  plainview crawl")
         code = sweep(case, plan_sweep(case), processes=2)
         tally = web.tally()
