@@ -9,6 +9,7 @@ class Outcome(StrEnum):
     """How one attempt at one address ended."""
 
     OK = "ok"
+    UNCHANGED = "unchanged"
     REDIRECT = "redirect"
     NO_CONTENT = "no_content"
     NOT_TEXT = "not_text"
@@ -52,6 +53,7 @@ class Outcome(StrEnum):
 
 _MEANING = {
     Outcome.OK: "The server answered with text, and the text is kept.",
+    Outcome.UNCHANGED: "The archive says that the page was the same as in an earlier capture (a WARC revisit record).",
     Outcome.REDIRECT: "The server sent the visitor to another address; the hop is on record.",
     Outcome.NO_CONTENT: "The server answered without a body (204, 205 or 304).",
     Outcome.NOT_TEXT: "The answer was, or looked like, something other than text; only its headers are kept.",
