@@ -148,19 +148,22 @@ def migrations() -> list[tuple[int, str]]:
 
 def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    version = (row[0] if row else None) or 0
+    connection.execute("CREATE TABLE IF NOT EXISTS index_mark (ledger_bytes BIGINT NOT NULL, visits BIGINT NOT NULL)")
+    applied = {row[0] for row in connection.execute("SELECT version FROM schema_version").fetchall()}
     known = migrations()
+    version = max(applied, default=0)
     if version > known[-1][0]:
         raise IndexTooNew(
             f"The index was made by a later version (schema {version}, this is {known[-1][0]}). Install that version, "
             "or make the index again with: plainview rebuild"
         )
     for number, sql in known:
-        if number > version:
+        # By number, not by the highest: files of two lines of work may arrive in either order.
+        if number not in applied:
             with transaction(connection):
                 connection.execute(sql)
                 connection.execute("INSERT INTO schema_version VALUES (?)", [number])
+                connection.execute("DELETE FROM index_mark")  # new tables are filled from what is on the ledger
 
 
 @contextlib.contextmanager
@@ -207,9 +210,10 @@ def _is_current(case: Case, connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the index was told of all that ledger and evidence hold. By size and number: clocks can be set back."""
     try:
         row = connection.execute("SELECT ledger_bytes, visits FROM index_mark").fetchone()
+        applied = {number for (number,) in connection.execute("SELECT version FROM schema_version").fetchall()}
     except duckdb.CatalogException:
         return False
-    return row == _mark(case)
+    return row == _mark(case) and applied >= {number for number, _ in migrations()}
 
 
 def _mark(case: Case) -> tuple[int, int]:
@@ -227,9 +231,10 @@ def _evidence_folders(case: Case) -> list[Path]:
 
 
 def _catch_up(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS index_mark (ledger_bytes BIGINT NOT NULL, visits BIGINT NOT NULL)")
     if _is_current(case, connection):
         return
+    from data.review import take_in_review
+
     mark = _mark(case)
     known = {row[0] for row in connection.execute("SELECT visit FROM visits").fetchall()}
     services = list(case.services().values())
@@ -239,6 +244,7 @@ def _catch_up(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
         for folder in _evidence_folders(case):
             if folder.name not in known:
                 _take_in(connection, folder)
+        take_in_review(case, connection)
         connection.execute("DELETE FROM index_mark")
         connection.execute("INSERT INTO index_mark VALUES (?, ?)", list(mark))
 
