@@ -62,8 +62,14 @@ def record(
     redirect_to: str = "",
     redirect_kind: str = "",
     page: PageFacts | None = None,
+    fetcher: str = "http",
+    status_origin: str = "server",
+    provenance: dict[str, Any] | None = None,
 ) -> Observation:
-    """Put one exchange on record. *outcome*, *reason* and *rule* override the exchange's own (a wall, a redirect)."""
+    """Put one exchange on record. *outcome*, *reason* and *rule* override the exchange's own (a wall, a redirect).
+
+    *fetcher*, *status_origin* and *provenance* are other than their defaults for what others captured.
+    """
     stored = _store(spool, fetched, asked, text)
     seq = spool.next_seq
     observation = Observation(
@@ -73,7 +79,7 @@ def record(
         seq=seq,
         purpose=asked.purpose,
         profile=asked.profile,
-        fetcher="http",
+        fetcher=fetcher,
         requested_url=fetched.url,
         started=fetched.started,
         ended=fetched.ended,
@@ -89,7 +95,7 @@ def record(
         tls=fetched.tls.as_json() if fetched.tls else None,
         http_version=fetched.http_version,
         status=fetched.status,
-        status_origin="server" if fetched.status is not None else "none",
+        status_origin=status_origin if fetched.status is not None else "none",
         headers=_headers(fetched.headers),
         type_declared=fetched.type_declared[:200],
         type_sniffed=fetched.type_sniffed,
@@ -110,6 +116,7 @@ def record(
         warc_record=stored.record,
         warc_offset=stored.offset,
         warc_length=stored.size,
+        provenance=provenance,
     )
     return spool.attempt(observation)
 
