@@ -301,19 +301,28 @@ def _looks_like_text(start: bytes) -> bool:
 
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
-# data: URIs, in any of the ways a page can write the scheme: plain, entity-escaped, CSS- or script-escaped.
+# data: URIs, in any of the ways a page can write the scheme: plain, entity-escaped, CSS- or script-escaped. Every one of
+# them holds "ata" and one of the hints; from there the pattern reads on, and a look back finds the first letter.
+_DATA_HINTS = (b"ata:", b"ata&colon", b"ata&#", b"ata\\", b"ata%3a")
 _DATA_URI = re.compile(
-    r"""(?<![\w-])(?:d|&\#(?:x0*[46]4|0*(?:68|100));?|\\0*[46]4\s?|\\x64|\\u0064)ata
-        (?::|&colon;|&\#(?:x0*3a|0*58);?|\\0*3a\s?|\\x3a|\\u003a|%3a)
+    r"""ata(?::|&colon;|&\#(?:x0*3a|0*58);?|\\0*3a\s?|\\x3a|\\u003a|%3a)
         (?P<type>[^,"'<>()\s\\]{0,200}?)
         (?:,|%2c|&comma;|&\#(?:x0*2c|0*44);?)
         (?P<payload>[^"'<>)`\s\\]*(?:\\[^"'<>`][^"'<>)`\s\\]*)*)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_RUN = re.compile(
-    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\\/|\\[rn]|%2[bBfF]|=?\\?\r?\n[ \t]*(?=[A-Za-z0-9+/_-]{40})){255,}={0,2}"
+_DATA_FIRST = re.compile(
+    r"(?:(?<![\w-])d|&\#(?:x0*[46]4|0*(?:68|100));?|\\0*[46]4\s?|\\x[46]4|\\u00[46]4)\Z", re.IGNORECASE
 )
-_RASTER_MARKS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "AAAAIGZ0eX", "AAAAHGZ0eX", "AAAAGGZ0eX", "GkXfo", "T2dnUw", "SUQzB", "JVBERi", "UEsDB", "d09GMg", "d09GRg", "H4sIA")  # fmt: skip
+_RUN = re.compile(
+    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]"
+    r"(?>[A-Za-z0-9+/_-]+|\\/|\\[rn]|%2[bBfF]|=?\\?\r?\n[ \t]*(?=[A-Za-z0-9+/_-]{40}))*+={0,2}"
+)
+_RASTER_MARKS = (
+    *("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "AAAAIGZ0eX", "AAAAHGZ0eX", "AAAAGGZ0eX", "GkXfo", "T2dnUw", "SUQzB"),
+    *("JVBERi", "UEsDB", "d09GMg", "d09GRg", "H4sIA"),
+)
+_RASTER_BYTES = tuple(mark.encode() for mark in _RASTER_MARKS)
 _SHORT_RASTER = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:" + "|".join(re.escape(mark) for mark in _RASTER_MARKS) + r")[A-Za-z0-9+/_=-]{16,}"
 )
@@ -328,10 +337,16 @@ def _classes(members: bytes) -> bytes:
 
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# Cheap questions asked of the whole text before any pattern runs over it: could there be a long run at all?
+# The patterns above are slow, and most text can hold nothing for them. So the text's characters are first told apart by
+# class, and only stretches that could hold a match are read: a run of 256 has 256 of its letters in a row, or it is
+# folded over lines, and then 40 stand in one (the pattern asks for that many after a line's end).
 _RUN_CLASS = _classes(_LETTERS + b"+/-_=%\\\r\n")
+_FOLD_CLASS = _classes(_LETTERS + b"+/-_")
+_WIDE_CLASS = _classes(_LETTERS + b"+/-_=%\\\r\n \t")
 _LINE_CLASS = _classes(_LETTERS + b"+/")
-_LIST_CLASS = _classes(b"0123456789, \t\r\n")
+_LIST_CLASS = _classes(b"0123456789, \t\r\n\x0b\x0c")
+_FOLD = 40
+_LIST = 256
 
 
 def scrub(text: str, *, program: bool = False) -> Scrubbed:
@@ -342,50 +357,106 @@ def scrub(text: str, *, program: bool = False) -> Scrubbed:
     language are never that long and stay. With *program* (a script that a browser is to run, never stored) lists of
     numbers and drawings stay, because a program without them would not run. Never raises.
     """
-    raw = text.encode("utf-8", "surrogatepass")
-    spans: list[tuple[int, int, str]] = []
-    lower = raw.lower()
-    if any(hint in lower for hint in _DATA_HINTS):
-        spans += [(found.start(), found.end(), "data-uri") for found in _DATA_URI.finditer(text) if _is_payload(found)]
-    if b"a" * BASE64_RUN in raw.translate(_RUN_CLASS) or b"a" * 60 in raw.translate(_LINE_CLASS):
-        spans += [(found.start(), found.end(), "base64") for found in _RUN.finditer(text) if _is_encoded(found.group())]
-    if any(mark in text for mark in _RASTER_MARKS):
-        spans += [(found.start(), found.end(), "base64") for found in _SHORT_RASTER.finditer(text)]
+    # One byte a character, so that a place in the one is the same place in the other.
+    plain = text.encode("ascii", "replace")
+    lower = plain.lower()
+    spans = _data_uris(text, lower) + _runs(text, plain) + _short_rasters(text, plain)
     if b"<svg" in lower and not program:
         spans += _drawings(text)
-    for hint, pattern in (("\\x", _ESCAPED_X), ("\\u00", _ESCAPED_U), ("0x", _LISTED_X)):
-        if hint in text:
+    for hint, pattern in ((b"\\x", _ESCAPED_X), (b"\\u00", _ESCAPED_U), (b"0x", _LISTED_X)):
+        if hint in plain:
             spans += [(found.start(), found.end(), "hex") for found in pattern.finditer(text)]
-    if not program and b"a" * 256 in raw.translate(_LIST_CLASS):
-        spans += [(found.start(), found.end(), "bytes") for found in _BYTE_LIST.finditer(text)]
+    if not program:
+        spans += _byte_lists(text, plain)
     if not spans:
         return Scrubbed(text, ())
     return _take_out(text, sorted(spans))
 
 
-_DATA_HINTS = (b"ata:", b"ata&colon", b"ata&#", b"ata\\", b"ata%3a")
-_SVG_TAG = re.compile(r"<(/?)(?:svg:)?svg\b[^>]*>", re.IGNORECASE)
-_SVG_WORDS = re.compile(r"<(title|desc|text|tspan|a|foreignObject)\b[^>]*>([^<]*)", re.IGNORECASE)
+def _data_uris(text: str, lower: bytes) -> list[tuple[int, int, str]]:
+    spans = []
+    for hint in _DATA_HINTS:
+        at = lower.find(hint)
+        while at >= 0:
+            after = at + len(hint)
+            back = max(0, at - 100)
+            while back and lower[back - 1] == 0x30:
+                back -= 1  # "&#0000…100;" may have as many noughts as it likes
+            first = _DATA_FIRST.search(text, back, at)
+            found = _DATA_URI.match(text, at) if first else None
+            if first and found:
+                after = found.end()
+                if _is_payload(found):
+                    spans.append((first.start(), found.end(), "data-uri"))
+            at = lower.find(hint, after)
+    return spans
+
+
+def _runs(text: str, plain: bytes) -> list[tuple[int, int, str]]:
+    spans: list[tuple[int, int, str]] = []
+    wide = b""
+    end = 0
+    for classes, least in ((_FOLD_CLASS, _FOLD), (_RUN_CLASS, BASE64_RUN)):
+        marked = plain.translate(classes)
+        at = marked.find(b"a" * least)
+        while at >= 0:
+            wide = wide or plain.translate(_WIDE_CLASS)
+            begin, end = wide.rfind(b" ", 0, at) + 1, wide.find(b" ", at)
+            end = len(text) if end < 0 else end
+            if end - begin >= BASE64_RUN:
+                long = (run for run in _RUN.finditer(text, begin, end) if run.end() - run.start() >= BASE64_RUN)
+                spans += [(run.start(), run.end(), "base64") for run in long if _is_encoded(run.group())]
+            at = marked.find(b"a" * least, end)
+    return spans
+
+
+def _short_rasters(text: str, plain: bytes) -> list[tuple[int, int, str]]:
+    spans = []
+    for mark in _RASTER_BYTES:
+        at = plain.find(mark)
+        while at >= 0:
+            found = _SHORT_RASTER.match(text, at)
+            if found:
+                spans.append((at, found.end(), "base64"))
+            at = plain.find(mark, found.end() if found else at + 1)
+    return spans
+
+
+def _byte_lists(text: str, plain: bytes) -> list[tuple[int, int, str]]:
+    spans: list[tuple[int, int, str]] = []
+    marked = plain.translate(_LIST_CLASS)
+    at = marked.find(b"a" * _LIST)
+    while at >= 0:
+        begin, end = marked.rfind(b" ", 0, at) + 1, marked.find(b" ", at)
+        end = len(text) if end < 0 else end
+        spans += [(found.start(), found.end(), "bytes") for found in _BYTE_LIST.finditer(text, begin, end)]
+        at = marked.find(b"a" * _LIST, end)
+    return spans
+
+
+_SVG_TAG = re.compile(r"<(/?)(?:svg:)?svg(?![\w:-])", re.IGNORECASE)
+_SVG_WORDS = re.compile(r"<(title|desc|text|tspan|a|foreignObject)\b[^<>]*>([^<]*)", re.IGNORECASE)
 
 
 def _drawings(text: str) -> list[tuple[int, int, str]]:
     """The outermost ``<svg>…</svg>`` stretches; one that never closes ends where HTML would end it."""
     spans = []
-    depth, begin, inside = 0, 0, 0
+    depth, begin, inside, close = 0, 0, 0, 0
     for tag in _SVG_TAG.finditer(text):
-        if not tag[1]:
-            if tag.group().endswith("/>") and depth == 0:
-                spans.append((tag.start(), tag.end(), "svg"))
-                continue
-            if tag.group().endswith("/>"):
-                continue
+        if tag.end() > close:
+            close = text.find(">", tag.end()) + 1 or len(text)
+        alone = text.endswith("/>", tag.end(), close)
+        if tag[1]:
+            if depth:
+                depth -= 1
+                if depth == 0:
+                    spans.append((begin, close, "svg"))
+        elif depth == 0 and alone:
+            spans.append((tag.start(), close, "svg"))
+        elif not alone:
             if depth == 0:
-                begin, inside = tag.start(), tag.end()
+                begin, inside = tag.start(), close
             depth += 1
-        elif depth:
-            depth -= 1
-            if depth == 0:
-                spans.append((begin, tag.end(), "svg"))
     if depth:
         out = _SVG_BREAKOUT.search(text, inside)
         spans.append((begin, out.start() if out else len(text), "svg"))
@@ -468,7 +539,9 @@ def judge_store(block: bytes) -> Verdict:
 
 
 # Signatures that cannot be text wherever they stand, for media hidden behind a text beginning or inside multipart.
-_INNER_MARKS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1aE\xdf\xa3", b"wOF", b"PK\x03\x04", b"ftyp", b"RIFF", b"%PDF-", b"\x1f\x8b\x08", b"OggS", b"8BPS", b"fLaC")  # fmt: skip
+_INNER_MARKS = tuple(
+    b"\x89PNG \xff\xd8\xff GIF8 \x1aE\xdf\xa3 wOF PK\x03\x04 ftyp RIFF %PDF- \x1f\x8b\x08 OggS 8BPS fLaC".split()
+)
 _INNER = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a[\x00-\xff]{0,6}[\x00-\x08\x0e-\x1f]|\x1aE\xdf\xa3|wOF[F2]\x00|"
     rb"PK\x03\x04[\x00-\x3f]\x00|\x00\x00\x00[\x08-\x40]ftyp|RIFF[\x00-\xff]{4}(?:WEBP|WAVE|AVI )|%PDF-1\.[0-9][\r\n]|"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -182,9 +183,9 @@ def _note_host(hosts: dict[str, None], href: str, base: str, own: str) -> None:
 
 def _tag_ids(tree: LexborHTMLParser, text: str) -> tuple[tuple[str, str], ...]:
     found: dict[tuple[str, str], None] = {}
-    for kind, hints, pattern in _identifiers():
-        if any(hint in text for hint in hints):
-            for match in pattern.finditer(text):
+    for kind, hints, pattern, before in _identifiers():
+        for begin, end in _stretches(text, hints, before):
+            for match in pattern.finditer(text, begin, end):
                 found[(kind, match[1])] = None
     names = _signals()["verification"]["names"]
     for node in tree.css("meta[name][content]"):
@@ -192,6 +193,29 @@ def _tag_ids(tree: LexborHTMLParser, text: str) -> tuple[tuple[str, str], ...]:
         if name in names:
             found[(f"verification:{name}", (node.attributes.get("content") or "").strip()[:200])] = None
     return tuple(found)
+
+
+# Patterns are slow and hints are found fast: a pattern reads only around its hints, as far as its identifier can reach.
+_BEFORE, _AFTER = 100, 300
+
+
+def _stretches(text: str, hints: tuple[str, ...], before: int) -> Iterator[tuple[int, int]]:
+    """The stretches of *text* in which an identifier can stand: from *before* characters before one of *hints*; the whole
+    text where *before* is negative.
+    """
+    if before < 0:
+        if any(hint in text for hint in hints):
+            yield 0, len(text)
+        return
+    for hint in hints:
+        at = text.find(hint)
+        while at >= 0:
+            begin, end = max(0, at - before), at + _AFTER
+            # Stretches that touch become one: what lies across their seam is read as well.
+            while (further := text.find(hint, at + 1, end + before)) >= 0:
+                at, end = further, further + _AFTER
+            yield begin, end
+            at = text.find(hint, end)
 
 
 def _forms(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:
@@ -305,9 +329,12 @@ def _signals() -> dict[str, Any]:
 
 
 @functools.cache
-def _identifiers() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
+def _identifiers() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str], int], ...]:
     rows = {**_signals()["tag_ids"], **_signals()["wallets"]}
-    return tuple((kind, tuple(row["hints"]), re.compile(row["pattern"])) for kind, row in rows.items())
+    return tuple(
+        (kind, tuple(row["hints"]), re.compile(row["pattern"]), row.get("before", _BEFORE))
+        for kind, row in rows.items()
+    )
 
 
 @functools.cache
