@@ -131,6 +131,13 @@ class Case:
     def record(self, event: str, body: dict[str, Any]) -> Event:
         """Put an event on the ledger. The environment it was done in is put there once, and so are the settings whenever
         ``case.toml`` is not as the ledger last saw it."""
+        if event == "case.opened":
+            body = {**body, "case_toml_sha256": sha256((self.root / CASE_FILE).read_bytes())}
+        identity = self.note(opening=event == "case.opened")
+        return self.ledger.append(event, body, environment=identity)
+
+    def note(self, *, opening: bool = False) -> str:
+        """Put environment and settings on the ledger where it does not hold them as they are; the environment's id."""
         identity = env.environment_id()
         seen = self._seen()
         if identity not in seen.environments:
@@ -139,13 +146,11 @@ class Case:
             )
             seen.environments.add(identity)
         settings = sha256((self.root / CASE_FILE).read_bytes())
-        if event == "case.opened":
-            body = {**body, "case_toml_sha256": settings}
-        elif settings != seen.settings:
+        if settings != seen.settings and not opening:
             changed = {"case": _plain(self.facts), "policy": _plain(self.policy), "case_toml_sha256": settings}
             self.ledger.append("case.settings", changed, environment=identity)
         seen.settings = settings
-        return self.ledger.append(event, body, environment=identity)
+        return identity
 
     def _seen(self) -> _Seen:
         """What the ledger holds of environments and settings; read once a process and ledger file."""

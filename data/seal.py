@@ -219,6 +219,7 @@ def make_seal(case: Case, key: Key, *, seconds: float = 30.0) -> Seal:
         )
     with _alone(case):
         number = _finish(case)
+        case.note()
         report = verify(case.root)
         if not report.ok:
             raise NotIntact(report.problems)

@@ -43,15 +43,18 @@ class IndexDamaged(Exception):
 
 
 @contextlib.contextmanager
-def reading(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection. What was taken in since the index was last written is taken in first."""
+def reading(case: Case, *, as_it_is: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection. What was taken in since the index was last written is taken in first, except *as_it_is*.
+
+    Raises ``IndexDamaged`` where it cannot be read, ``IndexBusy``.
+    """
     for attempt in range(_CATCHING_UP):
         with _locked(case, fcntl.LOCK_SH):
             if case.index.exists():
                 connection = _open(case.index, read_only=True)
                 try:
                     # While a sweep runs, the next entry is always on its way: after a few rounds the answer is as of now.
-                    if _is_current(case, connection) or attempt == _CATCHING_UP - 1:
+                    if as_it_is or is_current(case, connection) or attempt == _CATCHING_UP - 1:
                         yield connection
                         return
                 finally:
@@ -173,7 +176,8 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(duckdb.Error):  # DuckDB has rolled back by itself where the statement was at fault
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
@@ -206,7 +210,7 @@ def _column(name: str, values: list[Any]) -> pa.Array:
 # --- catching up with evidence and ledger
 
 
-def _is_current(case: Case, connection: duckdb.DuckDBPyConnection) -> bool:
+def is_current(case: Case, connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the index was told of all that ledger and evidence hold. By size and number: clocks can be set back."""
     try:
         row = connection.execute("SELECT ledger_bytes, visits FROM index_mark").fetchone()
@@ -231,8 +235,18 @@ def _evidence_folders(case: Case) -> list[Path]:
 
 
 def _catch_up(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
-    if _is_current(case, connection):
+    if is_current(case, connection):
         return
+    try:
+        _take_in_missing(case, connection)
+    except (duckdb.ConstraintException, duckdb.CatalogException) as error:
+        raise IndexDamaged(
+            f"{case.index.name} does not fit the evidence ({str(error).splitlines()[0][:200]}). Make it again with: "
+            "plainview rebuild"
+        ) from error
+
+
+def _take_in_missing(case: Case, connection: duckdb.DuckDBPyConnection) -> None:
     from data.review import take_in_review
 
     mark = _mark(case)

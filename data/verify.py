@@ -1010,6 +1010,8 @@ class _Check:
                 self.report.wrong(text_file, "its bytes do not have the hash that is its name")
             elif text[start:end] != quote:
                 self.report.wrong(shown, "its quote does not stand at that place of the text")
+            elif str(item.get("passage")) not in text or str(quote) not in str(item.get("passage")):
+                self.report.wrong(shown, "its passage is not that of the text and the quote")
         folder = f"evidence/{source['visit']}"
         try:
             headers, block = _record_at(self.tree, folder, source["warc_offset"], source["warc_length"])
@@ -1552,30 +1554,48 @@ def _ecdsa(curve: str, public: bytes, digest: str, message: bytes, signature: by
     hashed = hashlib.new(digest, message).digest()
     number = int.from_bytes(hashed, "big") >> max(0, 8 * len(hashed) - order.bit_length())
     inverse = pow(s, -1, order)
-    total = _ec_add(_ec_times((gx, gy), number * inverse % order, p), _ec_times((x, y), r * inverse % order, p), p)
-    return total is not None and total[0] % order == r
+    base, point = (gx, gy, 1), (x, y, 1)
+    total = _ec_add(_ec_times(base, number * inverse % order, p), _ec_times(point, r * inverse % order, p), p)
+    if not total[2]:
+        return False
+    return total[0] * pow(total[2], -2, p) % p % order == r
 
 
-def _ec_add(a: tuple[int, int] | None, b: tuple[int, int] | None, p: int) -> tuple[int, int] | None:
-    if a is None or b is None:
-        return a or b
-    if a[0] == b[0]:
-        if (a[1] + b[1]) % p == 0:
-            return None
-        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, p)
-    else:
-        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, p)
-    x = (slope * slope - a[0] - b[0]) % p
-    return x, (slope * (a[0] - x) - a[1]) % p
+_Jacobian = tuple[int, int, int]
 
 
-def _ec_times(point: tuple[int, int], factor: int, p: int) -> tuple[int, int] | None:
-    total: tuple[int, int] | None = None
-    step: tuple[int, int] | None = point
-    while factor:
-        if factor & 1:
-            total = _ec_add(total, step, p)
-        step, factor = _ec_add(step, step, p), factor >> 1
+def _ec_double(a: _Jacobian, p: int) -> _Jacobian:
+    """Doubling in Jacobian coordinates where the curve's a is -3 (x = X/Z^2, y = Y/Z^3; Z = 0 is the neutral point)."""
+    x, y, z = a
+    if not y or not z:
+        return 0, 1, 0
+    delta, gamma = z * z % p, y * y % p
+    beta, alpha = x * gamma % p, 3 * (x - delta) * (x + delta) % p
+    across = (alpha * alpha - 8 * beta) % p
+    return across, (alpha * (4 * beta - across) - 8 * gamma * gamma) % p, ((y + z) * (y + z) - gamma - delta) % p
+
+
+def _ec_add(a: _Jacobian, b: _Jacobian, p: int) -> _Jacobian:
+    if not a[2] or not b[2]:
+        return b if not a[2] else a
+    z1, z2 = a[2] * a[2] % p, b[2] * b[2] % p
+    u1, u2 = a[0] * z2 % p, b[0] * z1 % p
+    s1, s2 = a[1] * b[2] * z2 % p, b[1] * a[2] * z1 % p
+    h, r = (u2 - u1) % p, (s2 - s1) % p
+    if not h:
+        return (0, 1, 0) if r else _ec_double(a, p)
+    square = h * h % p
+    cube, v = h * square % p, u1 * square % p
+    x = (r * r - cube - 2 * v) % p
+    return x, (r * (v - x) - s1 * cube) % p, h * a[2] * b[2] % p
+
+
+def _ec_times(point: _Jacobian, factor: int, p: int) -> _Jacobian:
+    total: _Jacobian = (0, 1, 0)
+    for bit in bin(factor)[2:]:
+        total = _ec_double(total, p)
+        if bit == "1":
+            total = _ec_add(total, point, p)
     return total
 
 
