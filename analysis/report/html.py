@@ -113,10 +113,9 @@ def _name(text: object) -> str:
     return harmless(clipped(str(text), 400))
 
 
-def _wrapped(text: str) -> Markup:
-    """A hash or address with places where a line may break."""
-    parts = re.split(r"(?<=[/?&=_-])|(?<=\.\])", harmless(clipped(text, 2000)))
-    return Markup("<wbr>").join(parts)
+def _address(text: object) -> str:
+    """A hash, an address that is defanged already, a locator or an id."""
+    return harmless(clipped(str(text), 2000))
 
 
 @cache
@@ -130,7 +129,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     filters: dict[str, Any] = {
-        "page_text": _page_text, "name": _name, "words": words, "utc": utc, "wrapped": _wrapped, "by_services": by_services,
+        "page_text": _page_text, "name": _name, "words": words, "utc": utc, "address": _address, "by_services": by_services,
         "path": lambda heading: _page_text(heading, 300).replace(" > ", " › "),
         "ranges": ranges,
         "thousands": lambda number: f"{number:,}",
