@@ -228,7 +228,13 @@ class Browser:
 
     async def _launch(self) -> Chromium:
         if self._playwright is None:
-            self._playwright = await async_playwright().start()
+            try:
+                self._playwright = await async_playwright().start()
+            except Exception as error:
+                raise BrowserUnavailable(
+                    f"Playwright's driver did not start ({error}). Run “playwright --version” to see why "
+                    '(Debian: apt-get install libatomic1), or set [policy] render = "never" in case.toml.'
+                ) from error
         # A user's own proxy variables must not open a second way out, and crash dumps would hold page bodies.
         quiet = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         try:
