@@ -24,8 +24,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from analysis.folding import Folded, fold
+from analysis.gate import Gate
 from analysis.language import language_of
-from analysis.reader import Reader, Seen, Segment, Sight
+from analysis.reader import Reader, Seen, Segment, Sight, last_headings
 from analysis.rules import Match, Rulebook, sentence_around
 from analysis.stance import Cues, Voice
 from data.codebook import Codebook, load_codebook
@@ -212,7 +213,7 @@ def _claim_span(folded: Folded, match: Match) -> tuple[int, int]:
 
 
 def _desk(reading: Reading) -> _Desk:
-    return _Desk(reading, fold(reading.text), fold(reading.heading).text, fold(reading.list_intro).text)
+    return _Desk(reading, fold(reading.text), fold(last_headings(reading.heading)).text, fold(reading.list_intro).text)
 
 
 @Language.factory("plainview_fold")
@@ -239,12 +240,13 @@ def _make_labels(nlp: Language, name: str) -> Any:
 class Claims:
     """The claims pipeline with the codebook and model it was made from."""
 
-    def __init__(self, codebook: Codebook, reader: Reader | None) -> None:
+    def __init__(self, codebook: Codebook, reader: Reader | None, gate: Gate | None = None) -> None:
         self.codebook = codebook
         self.codebook_sha256 = codebook.sha256
         self.model_sha256 = reader.sha256 if reader else hashlib.sha256(b"rules only").hexdigest()
         self._rulebook = Rulebook(codebook)
         self._reader = reader
+        self._gate = gate
         self.nlp = spacy.blank("en")
         self.nlp.max_length = 10_000_000
         self._components = (
@@ -257,7 +259,7 @@ class Claims:
     @classmethod
     def load(cls, codebook: Codebook | None = None) -> Claims:
         """The pipeline for ``codebook`` (default: the one that travels with the package) and the packaged weights."""
-        return cls(codebook or load_codebook(), Reader.load())
+        return cls(codebook or load_codebook(), Reader.load(), Gate.load())
 
     def read(self, readings: Iterable[Reading], *, batch_size: int = 256) -> Iterator[tuple[Label, ...]]:
         """Labels of each reading, in the same order, the same for the same input. Never raises on any text.
@@ -268,13 +270,20 @@ class Claims:
         while batch := list(islice(source, batch_size)):
             yield from self._read_batch(batch)
 
+    def _worth_reading(self, desk: _Desk) -> bool:
+        if self._reader is None:
+            return False
+        if self._gate is None:
+            return True
+        return self._gate.passes(desk.folded.text, desk.heading, desk.list_intro, desk.reading.page_role)
+
     def _read_batch(self, batch: list[Reading]) -> list[tuple[Label, ...]]:
         desks = [_desk(reading) for reading in batch]
         docs: list[Doc] = []
         places: list[int] = []
         for place, desk in enumerate(desks):
             desk.matches = self._rulebook.find(desk.folded.text, desk.reading.page_role)
-            if not desk.matches and self._reader is None:
+            if not desk.matches and not self._worth_reading(desk):
                 continue
             if language_of(desk.folded.text) != "en":
                 desk.matches = ()

@@ -158,3 +158,24 @@ def evaluate(
         confusion=dict(sorted(confusion.items())),
         misses=tuple(misses),
     )
+
+
+def pairs_told_apart(
+    pairs: Sequence[str],
+    gold: Sequence[Sequence[Label]],
+    predicted: Sequence[Sequence[Label]],
+    flag_stances: frozenset[str],
+) -> dict[str, tuple[int, int]]:
+    """Wordings told apart and wordings in all, for each confusable pair.
+
+    A wording that should raise a flag is told apart when one of its flag-raising codes is flagged; a look-alike is when
+    nothing is. ``pairs`` names the pair of each passage.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for pair, truth, guess in zip(pairs, gold, predicted, strict=True):
+        wanted = {label.code for label in truth if label.stance in flag_stances}
+        raised = {label.code for label in guess if label.stance in flag_stances}
+        right = bool(wanted & raised) if wanted else not raised
+        apart, total = counts.get(pair, (0, 0))
+        counts[pair] = (apart + right, total + 1)
+    return counts

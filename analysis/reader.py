@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,7 @@ WEIGHTS: Final = Path(__file__).parent / "weights"
 LONGEST: Final = 160  # pieces of a passage read at once; longer ones are read in windows
 CONTEXT: Final = 40  # pieces of context
 OVERLAP: Final = 40
+HEADS: Final = 12
 
 Array = npt.NDArray[np.float32]
 
@@ -54,19 +56,31 @@ Seen = tuple[Sight, ...]
 Context = tuple[str, str, str, str]  # page role, heading, list intro, text; all folded
 
 
+def last_headings(heading: str) -> str:
+    """The two innermost headings of a heading path (``A > B > C``): what still speaks about the passage."""
+    return " > ".join(heading.split(" > ")[-2:])
+
+
 def context_words(page_role: str, heading: str, list_intro: str) -> str:
     """The words that stand before the passage when it is read."""
     return f"{page_role} page. {heading}" + (f". list: {list_intro}" if list_intro else "")
 
 
+_INNER: Final = re.compile(r"(?:qkv|o|f1|f2)\.weight$")
+
+
 def unpack(weights: dict[str, npt.NDArray[Any]]) -> dict[str, Array]:
-    """Weights as floats: an integer array ``x`` with a row scale ``x.scale`` becomes their product."""
+    """Weights as floats: an integer array ``x`` with a row scale ``x.scale`` becomes their product.
+
+    Matrices inside layers are turned to input-major, as `layer_states` wants them.
+    """
     out: dict[str, Array] = {}
     for name, value in weights.items():
         if name.endswith(".scale"):
             continue
         scale = weights.get(f"{name}.scale")
-        out[name] = value.astype(np.float32) if scale is None else value.astype(np.float32) * scale[:, None]
+        full = value.astype(np.float32) if scale is None else value.astype(np.float32) * scale[:, None]
+        out[name] = np.ascontiguousarray(full.T) if _INNER.search(name) else full
     return out
 
 
@@ -91,19 +105,32 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30, 30))), dtype=np.float32)
 
 
+def layer_states(x: Array, w: dict[str, Array], prefix: str = "") -> Array:
+    """One transformer layer over the states ``x`` of one sequence; ``w`` holds input-major matrices."""
+    length, width = x.shape
+    head = width // HEADS
+    scale = np.float32(1.0 / np.sqrt(head))
+    qkv = (x @ w[f"{prefix}qkv.weight"] + w[f"{prefix}qkv.bias"]).reshape(length, 3, HEADS, head).transpose(1, 2, 0, 3)
+    attention = _softmax((qkv[0] @ qkv[1].transpose(0, 2, 1)) * scale)
+    mixed = (attention @ qkv[2]).transpose(1, 0, 2).reshape(length, width)
+    mixed = mixed @ w[f"{prefix}o.weight"] + w[f"{prefix}o.bias"]
+    x = _normalise(x + mixed, w[f"{prefix}ln1.weight"], w[f"{prefix}ln1.bias"])
+    inner = _gelu(x @ w[f"{prefix}f1.weight"] + w[f"{prefix}f1.bias"]) @ w[f"{prefix}f2.weight"] + w[f"{prefix}f2.bias"]
+    return _normalise(x + inner, w[f"{prefix}ln2.weight"], w[f"{prefix}ln2.bias"])
+
+
 class Reader:
     """The reader with its weights in memory (about 60 MB)."""
 
-    heads = 12
-
     def __init__(self, weights: dict[str, Array], pieces: WordPiece, settings: dict[str, Any], sha256: str) -> None:
         self._w = weights
-        self._pieces = pieces
+        self.pieces = pieces
         self.codes: tuple[str, ...] = tuple(settings["codes"])
         self.stances: tuple[str, ...] = tuple(settings["stances"])
         self.settings = settings
         self.sha256 = sha256
-        self._layers = [{key: weights[f"layers.{n}.{key}"] for key in self._keys()} for n in range(settings["layers"])]
+        self.depth = int(settings["layers"])
+        self._layers = [{key: weights[f"layers.{n}.{key}"] for key in self._keys()} for n in range(self.depth)]
         self._context = lru_cache(maxsize=4096)(self._encode_context)
 
     @staticmethod
@@ -118,24 +145,27 @@ class Reader:
         if not file.exists():
             return None
         digest = hashlib.sha256()
-        for name in ("reader.npz", "vocab.txt", "reader.json"):
-            digest.update((folder / name).read_bytes())
+        for name in ("reader.npz", "vocab.txt", "reader.json", "gate.npz"):
+            if (folder / name).exists():
+                digest.update((folder / name).read_bytes())
         with np.load(file) as stored:
             weights = unpack({name: stored[name] for name in stored.files})
-        for name in [n for n in weights if n.startswith("layers.") and n.endswith(".weight") and ".ln" not in n]:
-            weights[name] = np.ascontiguousarray(weights[name].T)
         settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
         return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest())
 
+    def layer(self, number: int) -> dict[str, Array]:
+        """The weights of one layer, matrices input-major."""
+        return self._layers[number]
+
     def _encode_context(self, page_role: str, heading: str, list_intro: str) -> tuple[int, ...]:
-        return tuple(self._pieces.encode(context_words(page_role, heading, list_intro))[0][:CONTEXT])
+        return tuple(self.pieces.encode(context_words(page_role, heading, list_intro))[0][:CONTEXT])
 
     def read(self, contexts: Sequence[Context]) -> list[Seen]:
         """What is seen in each passage, in order. Codes below the floor of the settings are left out."""
         return [self._read(*context) for context in contexts]
 
     def _read(self, page_role: str, heading: str, list_intro: str, text: str) -> Seen:
-        ids, starts, ends = self._pieces.encode(text)
+        ids, starts, ends = self.pieces.encode(text)
         if not ids:
             return ()
         before = self._context(page_role, heading, list_intro)
@@ -160,27 +190,17 @@ class Reader:
                 break
         return tuple(best[code] for code in self.codes if code in best)
 
-    def states(self, ids: Sequence[int], types: Sequence[int]) -> Array:
-        """Hidden states of one sequence, shape (pieces, width)."""
+    def states(self, ids: Sequence[int], types: Sequence[int], layers: int | None = None) -> Array:
+        """Hidden states of one sequence after ``layers`` layers (default: all), shape (pieces, width)."""
         w = self._w
         x = w["word.weight"][list(ids)] + w["pos.weight"][: len(ids)] + w["typ.weight"][list(types)]
         x = _normalise(x, w["ln.weight"], w["ln.bias"])
-        length, width = x.shape
-        head = width // self.heads
-        scale = np.float32(1.0 / np.sqrt(head))
-        for layer in self._layers:
-            qkv = (
-                (x @ layer["qkv.weight"] + layer["qkv.bias"]).reshape(length, 3, self.heads, head).transpose(1, 2, 0, 3)
-            )
-            attention = _softmax((qkv[0] @ qkv[1].transpose(0, 2, 1)) * scale)
-            mixed = (attention @ qkv[2]).transpose(1, 0, 2).reshape(length, width)
-            x = _normalise(x + mixed @ layer["o.weight"] + layer["o.bias"], layer["ln1.weight"], layer["ln1.bias"])
-            inner = _gelu(x @ layer["f1.weight"] + layer["f1.bias"])
-            x = _normalise(x + inner @ layer["f2.weight"] + layer["f2.bias"], layer["ln2.weight"], layer["ln2.bias"])
+        for layer in self._layers[:layers]:
+            x = layer_states(x, layer)
         return x
 
     def _window(self, before: tuple[int, ...], ids: list[int], starts: list[int], ends: list[int]) -> Seen:
-        w, pieces = self._w, self._pieces
+        w, pieces = self._w, self.pieces
         offset = len(before) + 2
         sequence = [pieces.cls, *before, pieces.sep, *ids, pieces.sep]
         x = self.states(sequence, [0] * offset + [1] * (len(ids) + 1))

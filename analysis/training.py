@@ -8,11 +8,15 @@ tokens with positive weight 3, cross-entropy with label smoothing for stances; A
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib.util
+import io
 import json
 import math
 import random
+import re
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +29,27 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from analysis.clauses import LONGEST as CLAUSE_LONGEST
+from analysis.clauses import plain
 from analysis.folding import fold
-from analysis.reader import CONTEXT, LONGEST, WEIGHTS, context_words
+from analysis.gate import TABLE, features
+from analysis.passages import extract
+from analysis.reader import CONTEXT, LONGEST, WEIGHTS, Reader, context_words, last_headings
+from analysis.rules import Rulebook
 from analysis.wordpiece import WordPiece
-from data.codebook import Codebook, Example, Mark, load_practice
+from data.codebook import PAGE_ROLES, Codebook, Example, Mark, load_codebook, load_practice
 
 BODY_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HEADS: Final = frozenset({"tag", "query", "wc", "uc", "code", "s1", "s2"})
 WIDTH: Final = 384
+UNCALIBRATED: Final = {"scale": 1.0, "offset": -0.7, "strong": 1.0, "weak": 0.3, "floor": -3.0, "threshold": 0.5}
+_CLAIM_WORDS: Final = re.compile(
+    r"\b(free|trial|rat(?:ed|ings?)|reviews?|reviewed|testimonials?|customers?|clients?|users|members|trusted|stars?|million"
+    r"|downloads?|refunds?|cancel\w*|renew\w*|affiliates?|refer|earn|certified|awards?|featured|guarantee\w*|limited time|sale"
+    r"|hurry|sign in|log ?in|continue with|encrypt\w*|secure|security|privacy|private|anonymous|deleted?|official|best|top|vpn"
+    r"|legal|consent|permission|years old|gallery|subscribe|subscription|unavailable|not available|blocked|only|today|now)\b"
+    r"|[\"★]"
+)
 LEVELS: Final = 31  # 6-bit weights: integers from -31 to 31 with a scale a row
 
 
@@ -48,6 +65,7 @@ class Recipe:
     seed: int = 1
     vocabulary: int = 12_000
     unknown_share: float = 0.05
+    everyday: int = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,30 @@ def gold_examples(files: Iterable[Path]) -> list[Example]:
                 marks = tuple(Mark(m["code"], m["stance"], m["start"], m["end"]) for m in row["labels"])
                 examples.append(Example(row["text"], row["heading"], row["list_intro"], row["page_role"], marks, ""))
     return examples
+
+
+def everyday_examples(folder: Path, codebook: Codebook, count: int, seed: int) -> list[Example]:
+    """Passages of real pages that claim nothing, so that the reader learns what most of a page is like.
+
+    Taken from the pages with an even number, so that the odd ones stay to measure false flags on. A passage that a rule
+    matches or that has a word of a common true claim (a rating, a trial, a refund) is left out, not called empty.
+    """
+    rulebook = Rulebook(codebook)
+    found: dict[str, Example] = {}
+    draw = random.Random(seed)  # noqa: S311 - a seeded sample, not a secret
+    for file in sorted((folder / "html").glob("*.html.gz")):
+        if int(file.name.split(".")[0]) % 2:
+            continue
+        version = extract(gzip.decompress(file.read_bytes()).decode("utf-8", "replace"))
+        for passage in version.passages:
+            text = version.text[passage.start : passage.end]
+            folded = fold(text).text
+            role = draw.choice(PAGE_ROLES)
+            if text in found or len(text) > 600 or _CLAIM_WORDS.search(f"{folded} {passage.heading.lower()}"):
+                continue
+            if not rulebook.find(folded, "home"):
+                found[text] = Example(text, last_headings(passage.heading), passage.list_intro, role, (), "")
+    return draw.sample(list(found.values()), min(count, len(found)))
 
 
 def body_folder() -> Path:
@@ -266,13 +308,20 @@ def fit(
     vocabulary: list[str],
     rows: Sequence[int],
     progress: Callable[[str], None],
+    start: Path | None = None,
 ) -> Network:
-    """Train one network on ``examples``; ``progress`` is told the loss of each epoch."""
+    """Train one network on ``examples``; ``progress`` is told the loss of each epoch.
+
+    ``start`` is a folder of earlier weights with the same vocabulary to go on from.
+    """
     torch.manual_seed(recipe.seed)
     random.seed(recipe.seed)
     pieces = WordPiece(vocabulary)
     network = Network(len(codebook.codes), len(codebook.stances), len(vocabulary), recipe.layers)
-    network.load_body(body_folder() / "model.safetensors", rows)
+    if start is None:
+        network.load_body(body_folder() / "model.safetensors", rows)
+    else:
+        _go_on(network, start)
     items = _items(examples, pieces)
     named = list(network.named_parameters())
     groups = [
@@ -299,9 +348,19 @@ def fit(
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         progress(f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}")
     return network
+
+
+def _go_on(network: Network, folder: Path) -> None:
+    """Take every parameter from the stored weights of an earlier run."""
+    with np.load(folder / "reader.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for name, parameter in network.named_parameters():
+        scale = arrays.get(f"{name}.scale")
+        value = arrays[name].astype(np.float32) * (1.0 if scale is None else scale[:, None])
+        parameter.data[: len(value)].copy_(torch.from_numpy(value))
 
 
 def _shuffled(items: Sequence[_Item], size: int) -> list[list[_Item]]:
@@ -339,19 +398,29 @@ def pack(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[Any
     return packed
 
 
+def _write(file: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """An ``.npz`` file with fixed time stamps, so that the same weights are the same bytes."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, value in arrays.items():
+            held = io.BytesIO()
+            np.save(held, value)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_DEFLATED, 9
+            )
+
+
 def save(
     network: Network,
     vocabulary: list[str],
     codebook: Codebook,
     recipe: Recipe,
-    join: dict[str, float],
     folder: Path = WEIGHTS,
 ) -> None:
     """Write ``reader.npz``, ``vocab.txt`` and ``reader.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
     state["pos.weight"] = state["pos.weight"][: CONTEXT + LONGEST + 4]
-    np.savez_compressed(folder / "reader.npz", **pack(state))
+    _write(folder / "reader.npz", pack(state))
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     settings = {
         "codes": codebook.code_ids,
@@ -362,7 +431,7 @@ def save(
         "body": "all-MiniLM-L6-v2, Apache-2.0",
         "body_sha256": BODY_SHA256,
         "floor": -3.0,
-        "join": join,
+        "join": UNCALIBRATED,
     }
     (folder / "reader.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
@@ -370,18 +439,271 @@ def save(
 def train(
     codebook: Codebook,
     gold: Sequence[Path],
-    join: dict[str, float],
     recipe: Recipe,
     folder: Path,
     progress: Callable[[str], None],
+    start: Path | None = None,
+    everyday: Path | None = None,
 ) -> None:
-    """Train on the examples, the practice sentences and ``gold``, and write the weights to ``folder``."""
+    """Train on the examples, the practice sentences and ``gold``, and write the weights to ``folder``.
+
+    ``everyday`` is a folder of real pages (``html/*.html.gz``) from which passages without a claim are taken.
+
+    With ``start``, go on from the weights of that folder and keep its vocabulary.
+    """
     examples = [example for _, example in codebook.examples()]
     examples += [*load_practice(), *gold_examples(gold)]
+    if everyday is not None:
+        examples += everyday_examples(everyday, codebook, recipe.everyday, recipe.seed)
     full = (body_folder() / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     texts = (fold(part).text for e in examples for part in (e.text, e.heading, e.list_intro))
-    vocabulary = prune_vocabulary(full, texts, recipe.vocabulary)
+    if start is None:
+        vocabulary = prune_vocabulary(full, texts, recipe.vocabulary)
+    else:
+        vocabulary = (start / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
     number = {piece: n for n, piece in enumerate(full)}
     progress(f"{len(examples)} passages, {len(vocabulary)} pieces")
-    network = fit(examples, codebook, recipe, vocabulary, [number[piece] for piece in vocabulary], progress)
-    save(network, vocabulary, codebook, recipe, join, folder)
+    network = fit(examples, codebook, recipe, vocabulary, [number[piece] for piece in vocabulary], progress, start)
+    save(network, vocabulary, codebook, recipe, folder)
+
+
+class _ClauseNetwork(nn.Module):  # type: ignore[misc]
+    """A last layer and a head for each clause type, over the states of the layer before."""
+
+    def __init__(self, layer: _Layer, clauses: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.query = nn.Parameter(torch.randn(clauses, WIDTH) * 0.02)
+        self.wc = nn.Parameter(torch.randn(clauses, WIDTH) * 0.02)
+        self.uc = nn.Linear(WIDTH, clauses)
+        nn.init.constant_(self.uc.bias, -3.0)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        x = self.layer(x, mask)
+        attention = torch.einsum("btd,cd->bct", x, self.query) / 8
+        attention = attention.masked_fill(~mask[:, None, :], -1e4).float().softmax(-1).to(x.dtype)
+        return (torch.einsum("bct,btd->bcd", attention, x) * self.wc).sum(-1) + self.uc(x[:, 0])
+
+
+def _last_layer(reader: Reader) -> _Layer:
+    """The reader's last layer as torch sees it, to start from."""
+    layer = _Layer(0.1)
+    for name, value in reader.layer(reader.depth - 1).items():
+        turned = value.T if value.ndim == 2 else value
+        layer.get_parameter(name).data.copy_(torch.from_numpy(np.ascontiguousarray(turned)))
+    return layer
+
+
+def train_clauses(
+    corpus: Path, folder: Path, progress: Callable[[str], None], epochs: int = 10, batch: int = 32, seed: int = 1
+) -> None:
+    """Train the clause layer on one file of the public corpus and write ``clauses.npz``.
+
+    The body below stays as it is, so its states are computed once. Thresholds are chosen by cross-fitting: five
+    networks, each on four fifths of the contracts, score the fifth they have not seen.
+    """
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    reader = Reader.load(folder)
+    if reader is None:
+        raise RuntimeError(f"no reader in {folder}: train it first")
+    names = [clause.corpus for clause in load_codebook().clauses]
+    truth = np.array([[name in row["labels"] for name in names] for row in rows], dtype=np.float32)
+    states = [_below(reader, row["text"]) for row in rows]
+    progress(f"{len(rows)} sentences read")
+    contracts = sorted({row["contract"] for row in rows})
+    random.Random(seed).shuffle(contracts)  # noqa: S311
+    fold_of = {contract: n % 5 for n, contract in enumerate(contracts)}
+    folds = np.array([fold_of[row["contract"]] for row in rows])
+    scores = np.zeros_like(truth)
+    for number in range(5):
+        inside, outside = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        network = _fit_clauses(reader, states, truth, inside, epochs, batch, seed)
+        scores[outside] = _score_clauses(network, states, outside)
+        progress(f"clauses: fold {number + 1} of 5")
+    thresholds = np.array([_best_threshold(scores[:, n], truth[:, n]) for n in range(len(names))], dtype=np.float32)
+    network = _fit_clauses(reader, states, truth, np.arange(len(rows)), epochs, batch, seed)
+    state = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
+    packed = pack(state)
+    packed["threshold"] = thresholds
+    _write(folder / "clauses.npz", packed)
+
+
+def _below(reader: Reader, text: str) -> Any:
+    ids = reader.pieces.encode(plain(text))[0][:CLAUSE_LONGEST]
+    sequence = [reader.pieces.cls, *ids, reader.pieces.sep]
+    return torch.from_numpy(reader.states(sequence, [0] * len(sequence), layers=reader.depth - 1)).to(torch.bfloat16)
+
+
+def _padded(states: Sequence[Any], chosen: Sequence[int]) -> tuple[Any, Any]:
+    longest = max(len(states[n]) for n in chosen)
+    x, mask = torch.zeros(len(chosen), longest, WIDTH), torch.zeros(len(chosen), longest, dtype=torch.bool)
+    for row, n in enumerate(chosen):
+        x[row, : len(states[n])] = states[n].float()
+        mask[row, : len(states[n])] = True
+    return x, mask
+
+
+def _fit_clauses(
+    reader: Reader,
+    states: Sequence[Any],
+    truth: npt.NDArray[Any],
+    inside: npt.NDArray[Any],
+    epochs: int,
+    batch: int,
+    seed: int,
+) -> _ClauseNetwork:
+    torch.manual_seed(seed)
+    order = random.Random(seed)  # noqa: S311
+    network = _ClauseNetwork(_last_layer(reader), truth.shape[1])
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": network.layer.parameters(), "lr": 3e-4},
+            {"params": [network.query, network.wc, *network.uc.parameters()], "lr": 1e-3},
+        ],
+        weight_decay=0.01,
+    )
+    total = epochs * math.ceil(len(inside) / batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, step * 10 / total) * max(0.02, 1 - step / total)
+    )
+    for _ in range(epochs):
+        network.train()
+        rows = inside.tolist()
+        order.shuffle(rows)
+        chunks = [sorted(rows[n : n + batch * 8], key=lambda k: len(states[k])) for n in range(0, len(rows), batch * 8)]
+        for chunk in chunks:
+            for n in range(0, len(chunk), batch):
+                chosen = chunk[n : n + batch]
+                x, mask = _padded(states, chosen)
+                with torch.autocast("cpu", torch.bfloat16):
+                    logits = network(x, mask)
+                loss = functional.binary_cross_entropy_with_logits(
+                    logits.float(), torch.from_numpy(truth[chosen]), pos_weight=torch.tensor(3.0), reduction="sum"
+                ) / len(chosen)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+    return network
+
+
+def _score_clauses(network: _ClauseNetwork, states: Sequence[Any], chosen: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for n in range(0, len(chosen), 64):
+            x, mask = _padded(states, chosen[n : n + 64].tolist())
+            parts.append(network(x, mask).float().numpy())
+    return np.concatenate(parts)
+
+
+def _best_threshold(scores: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
+    """The threshold with the best F1, the middle of the best stretch of candidates."""
+    candidates = np.quantile(scores, np.linspace(0.9, 0.9995, 200))
+    f1 = np.array([2 * (truth * (scores > t)).sum() / (truth.sum() + (scores > t).sum() + 1e-9) for t in candidates])
+    near = candidates[f1 >= f1.max() - 0.005]
+    return float(near.mean())
+
+
+def calibrate(gold: Sequence[Path], folder: Path, progress: Callable[[str], None]) -> None:
+    """Fit confidence on passages not trained on (Platt 1999) and write it into ``reader.json``.
+
+    One row a code that the reader or a rule proposes; features: the reader's logit, a strong rule, a weak rule. Newton's
+    method with a small ridge.
+    """
+    reader = Reader.load(folder)
+    if reader is None:
+        raise RuntimeError(f"no reader in {folder}: train it first")
+    rulebook = Rulebook(load_codebook())
+    floor = float(reader.settings["floor"])
+    rows: list[list[float]] = []
+    right: list[float] = []
+    for example in gold_examples(gold):
+        text = fold(example.text).text
+        matches = rulebook.find(text, example.page_role)
+        strong = {match.rule.code for match in matches if not match.rule.weak}
+        weak = {match.rule.code for match in matches} - strong
+        context = (example.page_role, fold(example.heading).text, fold(example.list_intro).text, text)
+        logits = {sight.code: sight.logit for sight in reader.read([context])[0]}
+        truth = {mark.code for mark in example.marks}
+        for code in sorted(set(logits) | strong | weak):
+            rows.append([logits.get(code, floor), float(code in strong), float(code in weak), 1.0])
+            right.append(float(code in truth))
+    x, y = np.array(rows), np.array(right)
+    w = np.zeros(4)
+    ridge = np.diag([0.1, 0.1, 0.1, 1e-6])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, x.T @ (y - p) - ridge @ w)
+        w += step
+        if np.abs(step).max() < 1e-9:
+            break
+    file = folder / "reader.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    fitted = dict(zip(("scale", "strong", "weak", "offset"), (round(float(v), 4) for v in w), strict=True))
+    settings["join"] = {**settings["join"], **fitted, "floor": floor}
+    file.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    progress(f"confidence fitted on {len(rows)} proposals: {fitted}")
+
+
+def train_gate(
+    gold: Sequence[Path],
+    held_out: Sequence[Path],
+    everyday: Path,
+    folder: Path,
+    progress: Callable[[str], None],
+    recall: float = 0.985,
+) -> None:
+    """Fit the gate and write ``gate.npz``: logistic regression on hashed words.
+
+    Passages with a label must pass, passages of real pages without a claim must not. The bias is set so that ``recall``
+    of the labelled passages of ``held_out``, which the weights have not seen, pass.
+    """
+    codebook = load_codebook()
+    examples = [example for _, example in codebook.examples()]
+    examples += [*load_practice(), *gold_examples(gold), *everyday_examples(everyday, codebook, 14_000, 1)]
+    bags = [_gate_features(example) for example in examples]
+    truth = np.array([float(bool(example.marks)) for example in examples], dtype=np.float32)
+    torch.manual_seed(1)
+    order = np.random.default_rng(1)
+    bag = nn.EmbeddingBag(TABLE, 1, mode="sum")
+    nn.init.zeros_(bag.weight)
+    bias = nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.Adam([*bag.parameters(), bias], lr=0.02)
+    for _ in range(6):
+        rows = order.permutation(len(bags))
+        for at in range(0, len(rows), 256):
+            chosen = rows[at : at + 256]
+            logits = _gate_logits(bag, [bags[n] for n in chosen]) + bias
+            wanted = torch.from_numpy(truth[chosen])
+            loss = functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=torch.tensor(3.0))
+            loss = loss + 2e-4 * bag.weight.square().sum() / 10
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        claims = [_gate_features(example) for example in gold_examples(held_out) if example.marks]
+        scores = np.sort(_gate_logits(bag, claims).numpy())
+        threshold = float(scores[int((1 - recall) * len(scores))]) - 1e-4
+        weights = bag.weight[:, 0].numpy()
+        scale = float(np.abs(weights).max() / 127)
+    _write(
+        folder / "gate.npz",
+        {
+            "weights": np.round(weights / scale).astype(np.int8),
+            "scale": np.array(scale, dtype=np.float32),
+            "bias": np.array(-threshold, dtype=np.float32),
+        },
+    )
+    progress(f"gate: {int(truth.sum())} of {len(truth)} passages to pass, threshold {threshold:.3f}")
+
+
+def _gate_features(example: Example) -> list[int]:
+    parts = (fold(example.text).text, fold(last_headings(example.heading)).text, fold(example.list_intro).text)
+    return features(*parts, example.page_role)
+
+
+def _gate_logits(bag: Any, bags: Sequence[Sequence[int]]) -> Any:
+    offsets = np.cumsum([0, *(len(row) for row in bags[:-1])])
+    flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in bags])
+    return bag(torch.from_numpy(flat), torch.from_numpy(offsets))[:, 0]
