@@ -40,6 +40,9 @@ class Passage(NamedTuple):
     """The nearest `lang` attribute, "" if there is none."""
 
 
+new_passage = tuple.__new__  # what `Passage._make` does, without its call
+
+
 class Assembly:
     """Passages so far, the pieces of text that they are, and the few facts about the document as a whole."""
 
@@ -64,14 +67,20 @@ class Assembly:
         lang: str = "",
     ) -> None:
         """Append a passage. *text* has its white space collapsed already; an empty one is left out, a long one split."""
-        for piece in (text,) if len(text) <= MAX_PASSAGE else split(text):
-            if piece:
-                end = self.at + len(piece)
-                self.passages.append(
-                    Passage(len(self.passages), self.at, end, zone, role, heading, list_intro, locator, hidden, lang)
+        if len(text) > MAX_PASSAGE:
+            for piece in split(text):
+                self.add(piece, zone, role, heading, list_intro, locator, hidden, lang)
+        elif text:
+            start = self.at
+            end = start + len(text)
+            passages = self.passages
+            passages.append(
+                new_passage(
+                    Passage, (len(passages), start, end, zone, role, heading, list_intro, locator, hidden, lang)
                 )
-                self.pieces.append(piece)
-                self.at = end + 1
+            )
+            self.pieces.append(text)
+            self.at = end + 1
 
     def text(self) -> str:
         """The text version: every passage on a line of its own."""

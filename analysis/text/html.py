@@ -14,7 +14,7 @@ from typing import Final
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from analysis.text import structured
-from analysis.text.assembly import MAX_PASSAGE, Assembly, Passage
+from analysis.text.assembly import MAX_PASSAGE, Assembly, Passage, new_passage
 from analysis.text.locators import KNOWN, LONG, below
 from analysis.text.nesting import bounded
 from analysis.text.outline import CAPTION_LEVEL, QUESTION_LEVEL, Outline
@@ -50,6 +50,8 @@ _INTRO_LENGTH: Final = 300
 _INSIDE: Final = 4
 """How many documents (`srcdoc`, templates in scripts) may stand one inside the other."""
 _WRAP_CHECKS: Final = 50
+_OUTER: Final = 100
+"""Length of a path up to which class and id are asked for a zone: page parts stand near the root."""
 
 _TEXT_ATTRIBUTES: Final = {
     "alt": ("alt", "alt", "[alt]"),
@@ -111,8 +113,6 @@ _READING: Final = {
     ID["script"]: _PROGRAM,
     _SVG: _FLOATING,
 }
-
-_new = tuple.__new__  # as `Passage._make` does, without its call
 
 
 class _Scope:
@@ -206,9 +206,9 @@ class _Walk:
     def read(self, root: LexborNode) -> None:
         """Walk a tree. Every element gets its place from its parent's; every text node joins the run or begins one."""
         known = self.known
-        counts: dict[int, int] = {}
+        counts: dict[str, int] = {}
         text_tag, void, inline, flow, names, container = TEXT, VOID, INLINE, FLOW, KNOWN, CONTAINER
-        plain, ordinary, long = _ATTRIBUTES.isdisjoint, _ORDINARY, LONG
+        plain, ordinary, long, anchor = _ATTRIBUTES.isdisjoint, _ORDINARY, LONG, _A
         previous = root
         for node in root.traverse(True, True):
             tag = node.tag_id
@@ -232,17 +232,19 @@ class _Walk:
                         self.more.append((" " + text if gap else text, place[5], place[6]))
                 previous = node
             elif tag not in void:
-                parent = node.parent.mem_id  # type: ignore[union-attr]  # so has an element under the root's parent
-                block, path, block_path, scope, role, link, bold, level, reading = above = known[parent]
+                above = known[node.parent.mem_id]  # type: ignore[union-attr]  # so has an element
+                block, path, block_path, scope, role, link, bold, level, reading = above
                 key = node.mem_id
-                slot = tag << 48 | parent
-                number = counts[slot] = counts.get(slot, 0) + 1
-                if number == 1 and tag in names and len(path) < long:
-                    path += names[tag]
+                path = path + names[tag] if tag in names and len(path) < long else below(path, node)
+                if path in counts:
+                    number = counts[path] = counts[path] + 1
+                    path = f"{path[:-1]}:nth-of-type({number})>"
                 else:
-                    path = below(path, node, number)
+                    counts[path] = 1
                 attributes = node.attributes
-                if not plain(attributes) or (tag in container and attributes and _named_zone(attributes)):
+                if not plain(attributes) or (
+                    attributes and tag in container and len(path) < _OUTER and _named_zone(attributes)
+                ):
                     known[key] = self._element(node, tag, key, path, above, attributes)
                 elif tag in flow:
                     if self.block:
@@ -253,6 +255,8 @@ class _Walk:
                     )  # fmt: skip
                 elif tag in inline:
                     known[key] = (block, path, block_path, scope, role, link, bold, level, reading)
+                elif tag == anchor:
+                    known[key] = (block, path, block_path, scope, role, path, bold, level, reading)
                 else:
                     known[key] = self._element(node, tag, key, path, above, attributes)
         self._close()
@@ -265,8 +269,10 @@ class _Walk:
             place = outer.known[host.mem_id]
             scope = _Scope(place[_SCOPE])
             scope.outline = scope.outline.copy()
-            if "shadowrootmode" not in host.attributes:
-                scope.zone = "template"
+            if (
+                "shadowrootmode" in host.attributes and host.parent is not None
+            ):  # a browser shows it as the element's own
+                scope.zone = outer.known[host.parent.mem_id][_SCOPE].zone
             walk = _Walk(self.assembly, self.inside, fragment, scope, f"{place[_PATH][:-1]}>>>")
             walk.read(fragment)
             work.extend((inner, walk) for inner in fragment.template_fragments())
@@ -290,7 +296,7 @@ class _Walk:
         role = ROLE.get(tag, role)
         level = HEADING_LEVEL.get(tag, level)
         if attributes and (tag in CONTAINER or not _CONTEXT_ATTRIBUTES.isdisjoint(attributes)):
-            within, role, level, inline = self._marked(node, tag, attributes, scope, role, level)
+            within, role, level, inline = self._marked(node, tag, path, attributes, scope, role, level)
             is_block = is_block and not inline
             if within.hidden != scope.hidden and not is_block and reading == _ORDINARY:
                 is_block, reading = True, _FLOATING
@@ -338,7 +344,14 @@ class _Walk:
         return scope, reading
 
     def _marked(
-        self, element: LexborNode, tag: int, attributes: dict[str, str | None], above: _Scope, role: str, level: int
+        self,
+        element: LexborNode,
+        tag: int,
+        path: str,
+        attributes: dict[str, str | None],
+        above: _Scope,
+        role: str,
+        level: int,
     ) -> tuple[_Scope, str, int, bool]:
         """The scope, role and heading level that an element's own attributes give, and whether a style makes it inline."""
         hidden, zone, lang, inline = above.hidden, above.zone, above.lang, False
@@ -364,7 +377,7 @@ class _Walk:
                 level = int(number) if number in ("1", "2", "3", "4", "5", "6") else 2
             role = ARIA_ROLE.get(aria, role)
             zone = ARIA_ZONE.get(aria, zone)
-        named = _named_zone(attributes) if tag in CONTAINER else ""
+        named = _named_zone(attributes) if tag in CONTAINER and len(path) < _OUTER else ""
         if named == "banner":
             if zone != "banner" and not self._wraps(element):
                 zone = named
@@ -460,7 +473,7 @@ class _Walk:
             at = assembly.at
             passages = assembly.passages
             passages.append(
-                _new(
+                new_passage(
                     Passage,
                     (
                         len(passages),
@@ -553,12 +566,13 @@ class _Walk:
 
     def _other(self, node: LexborNode, place: _Place) -> None:
         """A text node that is not joined into runs."""
-        text = node.text_content or ""
         _, path, _, scope, role, _, _, _, reading = place
+        if reading == _PROGRAM:
+            self._program(node, place)
+            return
+        text = node.text_content or ""
         if reading == _FLOATING:
             self._float(text, place, "", role)
-        elif reading == _PROGRAM:
-            self._program(node, text, place)
         elif reading == _RAW and "<" in text and self.inside < _INSIDE:
             self._inner(text, place, scope.zone)
         elif reading != _UNREAD:
@@ -578,16 +592,17 @@ class _Walk:
         scope.zone, scope.outline = zone, Outline()
         _read(html, self.assembly, f"{place[_PATH][:-1]}>>>", scope, self.inside + 1)
 
-    def _program(self, node: LexborNode, text: str, place: _Place) -> None:
+    def _program(self, node: LexborNode, place: _Place) -> None:
         """A script: its structured data, its JSON, the state it assigns, the template it holds; else nothing."""
         element: LexborNode = node.parent  # type: ignore[assignment]  # the script element
         kind = (element.attributes.get("type") or "").strip().lower()
+        text = node.text_content or ""
         if "ld+json" in kind:
             found, zone = structured.structured_data(text, text_of_markup), "jsonld"
         elif _JSON_SCRIPT.match(kind):
             found, zone = structured.sentences(text, text_of_markup), "script_text"
         elif not kind or "javascript" in kind or kind == "module":
-            if not _STATE.search(text):
+            if "__" not in text or not _STATE.search(text):
                 return
             found, zone = structured.state(text, text_of_markup), "script_text"
         else:
@@ -638,10 +653,10 @@ def _gap(before: LexborNode, after: LexborNode, text: str) -> int:
             current = parent
             continue
         current = previous
+        separated = False  # by an element on the way down; one that holds *before* is a block made inline by its style
         while current.mem_id != target:
             tag = current.tag_id
-            if tag in SEPARATOR:
-                return 2
+            separated = separated or tag in SEPARATOR
             if tag == _BR:
                 breaks += 1
             last = current.last_child
@@ -650,6 +665,8 @@ def _gap(before: LexborNode, after: LexborNode, text: str) -> int:
             current = last
         if current.mem_id == target:
             break
+        if separated:
+            return 2
         if current.is_empty_text_node:
             space = 1
     if breaks > 1 or (breaks and _BULLET.match(text)):

@@ -16,12 +16,11 @@ LONG: Final = 2_000
 KNOWN: Final = {number: f"{tag}>" for tag, number in ID.items() if tag[0] != "-"}
 
 
-def below(path: str, element: LexborNode, number: int) -> str:
-    """The path of an element from its parent's *path* and its *number* among siblings of its type (from 1)."""
-    own = KNOWN.get(element.tag_id) or f"{_escaped(element.tag or '*')}>"
+def below(path: str, element: LexborNode) -> str:
+    """The path of an element that is the first of its type, from its parent's *path*."""
     if len(path) > LONG:  # a path is for people; of one this long they need the ends
         path = f"{path[:200]}…{path[-200:]}"
-    return path + own if number == 1 else f"{path}{own[:-1]}:nth-of-type({number})>"
+    return path + (KNOWN.get(element.tag_id) or f"{_escaped(element.tag or '*')}>")
 
 
 def _escaped(tag: str) -> str:

@@ -50,11 +50,12 @@ def read_xml(body: str, assembly: Assembly) -> None:
 def _add(path: str, raw: str, heading: str, assembly: Assembly) -> str:
     """Append one element's text; returns the heading for what follows (the title of the entry)."""
     text = " ".join(raw.split())
-    if not text:
-        return "" if path.rpartition("/")[2].partition("[")[0] in ("item", "entry") else heading
-    if _NOT_TEXT.match(text):
+    name = path.rpartition("/")[2].partition("[")[0]
+    if not raw and name in ("item", "entry"):
+        return ""
+    if not text or _NOT_TEXT.match(text):
         return heading
-    if path.rpartition("/")[2].partition("[")[0] == "title":
+    if name == "title":
         assembly.title = assembly.title or text
         assembly.add(text, "main", "heading", "", "", path)
         return text[:_HEADING_LENGTH]
@@ -70,7 +71,7 @@ def _refuse(*_: object) -> None:
 
 
 class _Reader:
-    """Collects (path, text) in document order; an element that opens is put down with no text."""
+    """Collects (path, text) in document order; an element that opens is put down with no text at all."""
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
