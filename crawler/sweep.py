@@ -219,7 +219,7 @@ def _settings(policy: Policy) -> dict[str, Any]:
     return {
         "TWISTED_REACTOR_ENABLED": False,
         "DOWNLOAD_HANDLERS": {**nothing, "http": handler, "https": handler},
-        "DOWNLOADER_MIDDLEWARES_BASE": {"scrapy.downloadermiddlewares.cookies.CookiesMiddleware": 700},
+        "DOWNLOADER_MIDDLEWARES_BASE": {},
         "SPIDER_MIDDLEWARES_BASE": {},
         "EXTENSIONS_BASE": {"scrapy.extensions.throttle.AutoThrottle": 0},
         "AUTOTHROTTLE_ENABLED": policy.delay_seconds > 0,
@@ -229,7 +229,8 @@ def _settings(policy: Policy) -> dict[str, Any]:
         "DOWNLOAD_DELAY_JITTER": 0.0,
         "CONCURRENT_REQUESTS": policy.visits_at_once * policy.concurrency_per_host * 2,
         "CONCURRENT_REQUESTS_PER_DOMAIN": policy.concurrency_per_host,
-        "COOKIES_ENABLED": True,
+        # Scrapy's own middleware fetches a list of suffixes from the network, past the guard, and keeps jars for good.
+        "COOKIES_ENABLED": False,
         "LOG_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
         "STATS_DUMP": False,
@@ -285,6 +286,7 @@ async def _visits(engine: Any, case: Case, units: list[Unit], tell: Callable[[ob
 async def _one_visit(engine: Any, case: Case, unit: Unit, browser: Any, tell: Callable[[object], None]) -> Closed:
     from scrapy import Request as ScrapyRequest
 
+    from crawler.cookies import Jars
     from crawler.fetch import Fetched
     from crawler.visit import Request, user_agent, visit
 
@@ -300,15 +302,20 @@ async def _one_visit(engine: Any, case: Case, unit: Unit, browser: Any, tell: Ca
         policy=policy_record(case.policy),
     )
 
+    jars = Jars()
+
     async def download(request: Request) -> Fetched:
         asked = ScrapyRequest(
             request.url,
             method=request.method,
             headers=request.headers,
-            meta={"cookiejar": request.jar, "scripts": request.scripts},
+            meta={"scripts": request.scripts},
             dont_filter=True,
         )
+        jar = jars[request.jar]
+        jar.add_cookie_header(asked)
         response = await engine.download_async(asked)
+        jar.extract_cookies(response, asked)
         slot = engine.downloader.slots.get(asked.meta.get("download_slot"))
         if slot is not None and request.delay > slot.delay:
             slot.delay = request.delay

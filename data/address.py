@@ -79,6 +79,13 @@ def registrable(name: str) -> str:
     return found or name
 
 
+@functools.lru_cache(maxsize=65536)
+def is_suffix(name: str) -> bool:
+    """Whether a host is itself a public suffix, below which anybody may register: nobody's own domain."""
+    found = _extract()(name)
+    return bool(found.suffix) and not found.domain
+
+
 @functools.cache
 def _extract():  # type: ignore[no-untyped-def]
     # Imported late: the list costs a tenth of a second, which a command line that only prints help should not pay.
