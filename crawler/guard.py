@@ -440,29 +440,37 @@ _SVG_WORDS = re.compile(r"<(title|desc|text|tspan|a|foreignObject)\b[^<>]*>([^<]
 
 def _drawings(text: str) -> list[tuple[int, int, str]]:
     """The outermost ``<svg>…</svg>`` stretches; one that never closes ends where HTML would end it."""
-    spans = []
-    depth, begin, inside, close = 0, 0, 0, 0
+    tags: list[tuple[int, int, int]] = []  # where a tag begins, where it ends, where its drawing ends (-1: never)
+    opened: list[int] = []
+    close = 0
     for tag in _SVG_TAG.finditer(text):
         if tag.end() > close:
             close = text.find(">", tag.end()) + 1 or len(text)
-        alone = text.endswith("/>", tag.end(), close)
         if tag[1]:
-            if depth:
-                depth -= 1
-                if depth == 0:
-                    spans.append((begin, close, "svg"))
-        elif depth == 0 and alone:
-            spans.append((tag.start(), close, "svg"))
-        elif not alone:
-            if depth == 0:
-                begin, inside = tag.start(), close
-            depth += 1
-    if depth:
-        out = _SVG_BREAKOUT.search(text, inside)
-        spans.append((begin, out.start() if out else len(text), "svg"))
+            if opened:
+                begin, inside, _ = tags[number := opened.pop()]
+                tags[number] = (begin, inside, close)
+        elif text.endswith("/>", tag.end(), close):
+            tags.append((tag.start(), close, close))
+        else:
+            opened.append(len(tags))
+            tags.append((tag.start(), close, -1))
+    spans = []
+    end = 0
+    for begin, inside, stop in tags:
+        if begin < end:
+            continue
+        if stop < 0:
+            out = _SVG_BREAKOUT.search(text, inside)
+            stop = out.start() if out else len(text)
+        end = stop
+        if not _SVG_MARKER.fullmatch(text, begin, stop):
+            spans.append((begin, stop, "svg"))
     return spans
 
 
+# What an earlier scrubbing left of a drawing: its words.
+_SVG_MARKER = re.compile(r"<svg><title>[^<]*</title></svg>")
 # The tags at which a parser leaves an unclosed drawing (HTML Standard, "the rules for parsing tokens in foreign content").
 _SVG_BREAKOUT = re.compile(
     r"</?(?:b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|embed|h[1-6]|head|hr|html|i|img|li|listing|menu|meta|nobr|"
