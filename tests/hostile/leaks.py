@@ -25,6 +25,7 @@ from data.case import CaseFacts, make_case
 from data.outcomes import Outcome
 from data.records import Observation, Service
 from data.spool import read_attempts
+from tests.hostile.reach import reach
 from tests.hostile.remains import Remains, Watch
 from tests.hostile.server import FIRST_READ, Server
 from tests.hostile.vectors import CUT, INLINE, NEVER, Vector, Web
@@ -82,6 +83,7 @@ class Swept:
     rows: list[Row] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     failures: list[object] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
     files: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
@@ -109,7 +111,7 @@ def sweep(folder: Path, fetcher: str) -> Swept:
         ]
         begun = time.monotonic()
         remains = Remains((root, temporary, home), marks, web.prefix)
-        with Watch(remains), _looked_before_closing(remains, swept):
+        with Watch(remains), _looked_before_closing(remains, swept), reach() as swept.reached:
             asyncio.run(run_units(case, units, lambda event: _note(swept, event)))
         swept.seconds = time.monotonic() - begun
         swept.files, swept.bytes_read = remains.files, remains.bytes_read

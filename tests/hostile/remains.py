@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import threading
 import zipfile
 import zlib
@@ -67,8 +68,9 @@ class Remains:
     def look(self) -> None:
         """Read every file that is new or changed since the last look."""
         for folder in self.folders:
-            for path in sorted(folder.rglob("*")):
-                self._look_at(path)
+            for place, _, names in os.walk(folder):
+                for name in names:
+                    self._look_at(Path(place, name))
 
     def _look_at(self, path: Path) -> None:
         try:
