@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.claims import Claims, Label, Reading
+from analysis.listings.listing import READER, field_rows, read_listing, role_of
 from analysis.passages import EXTRACTOR, Passage, TextVersion, extract
 from data import clock
 from data.canonical import sha256
@@ -56,8 +57,8 @@ Tell = Callable[[Progress], None]
 
 
 def analysis_id(claims: Claims) -> str:
-    """The name of a run's method: extractor, codebook and model together."""
-    return sha256(f"{EXTRACTOR} {claims.codebook_sha256} {claims.model_sha256}".encode())[:16]
+    """The name of a run's method: extractor, reader of listings, codebook and model together."""
+    return sha256(f"{EXTRACTOR} {READER} {claims.codebook_sha256} {claims.model_sha256}".encode())[:16]
 
 
 def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summary:
@@ -76,7 +77,7 @@ def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summ
     if reanalysis:
         known, joined = set(), set()
         with writing(case) as connection, transaction(connection):
-            for table in ("flags", "flags_read", "passages", "texts", "observation_texts"):
+            for table in ("flags", "flags_read", "passages", "texts", "observation_texts", "listing_fields"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names above
     run = _Run(case, claims, method, known, tell)
     todo = [item for item in stored if item.observation not in joined]
@@ -99,20 +100,25 @@ class _Run:
         """Read one batch of observations outside the index's lock, then put the result down in one transaction."""
         links: list[dict[str, Any]] = []
         fresh: list[tuple[str, str, Observation, TextVersion]] = []
+        fields: list[dict[str, Any]] = []
         for observation in batch:
             body, content_type = self.texts.text(observation)
             found = extract(body, content_type=content_type, url=observation.requested_url)
-            role = _role(observation, found, services.get(observation.service))
+            listed = _listed_role(observation, services.get(observation.service))
+            role = listed or role_of(body, content_type) or _role(observation, found)
             text_id = sha256(f"{EXTRACTOR} {observation.stored_sha256} {role}".encode())[:24]
             links.append({"observation": observation.observation, "text_id": text_id})
             if text_id not in self.known:
                 self.known.add(text_id)
                 fresh.append((text_id, role, observation, found))
+                listing = read_listing(body, content_type, expected=listed)
+                fields += field_rows(text_id, listing) if listing else []
         flags = list(self._flags(fresh))
         with writing(self.case) as connection, transaction(connection):
             append(connection, "texts", [_text_row(*item) for item in fresh])
             for text_id, _, _, found in fresh:
                 append(connection, "passages", [_passage_row(text_id, found, item) for item in found.passages])
+            append(connection, "listing_fields", fields)
             append(connection, "flags", flags)
             append(connection, "flags_read", [{"text_id": item[0], "analysis": self.method} for item in fresh])
             append(connection, "observation_texts", links)
@@ -165,7 +171,7 @@ class _Run:
             "codebook_sha256": self.claims.codebook_sha256,
             "model_sha256": self.claims.model_sha256,
         }
-        body = {**row, "texts": self.done, "flags": self.flags, "reanalysis": reanalysis}
+        body = {**row, "listings": READER, "texts": self.done, "flags": self.flags, "reanalysis": reanalysis}
         self.case.record("analysis.run", body)
         with writing(self.case) as connection, transaction(connection):
             connection.execute("DELETE FROM analyses")
@@ -179,12 +185,15 @@ def _reading(found: TextVersion, passage: Passage, role: str) -> tuple[Reading, 
     return reading_, hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _role(observation: Observation, found: TextVersion, service: Service | None) -> str:
+def _listed_role(observation: Observation, service: Service | None) -> str:
+    """``listing`` or ``ad`` where the case lists this very address as one."""
+    if observation.depth or service is None or observation.requested_url not in service.urls:
+        return ""
+    return _KIND_ROLES.get(service.kind_of(observation.requested_url), "")
+
+
+def _role(observation: Observation, found: TextVersion) -> str:
     """The page's role from its own names, where the visit's guess from the link alone was no better."""
-    if observation.depth == 0 and service is not None:
-        listed = _KIND_ROLES.get(service.kind_of(observation.requested_url))
-        if listed and observation.requested_url in service.urls:
-            return listed
     if observation.role not in ("other", ""):
         return observation.role
     return page_role(observation.requested_url, "", found.title, found.h1)[0]
