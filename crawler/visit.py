@@ -483,7 +483,10 @@ class _Look:
             (
                 item
                 for item in self.spool.observations
-                if item.purpose in ("entry", "page") and item.outcome == Outcome.OK and item.has_text
+                # A gate may be all that profile A is shown: whether B is shown another page is the question.
+                if item.purpose in ("entry", "page")
+                and item.outcome in (Outcome.OK, Outcome.AGE_GATE)
+                and item.has_text
             ),
             None,
         )
