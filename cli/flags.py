@@ -270,6 +270,9 @@ def _show_service(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
     )
     lines(["", "marks"])
     lines(f"  {row['n']:>5}  {row['code']} {row['stance']}" for row in marks)
+    from cli.listings import show_listings
+
+    show_listings(connection, thing)
     return True
 
 

@@ -128,7 +128,10 @@ def _tell(found: Imported, service: str) -> None:
         if key in ("signature", "digests"):
             say(f"  {key}: {value}")
     if found.visits:
-        say(f"  {found.texts} texts taken in, {found.others} other answers, for {len(found.visits)} services")
+        services = f"{len(found.visits)} services" if len(found.visits) != 1 else "1 service"
+        say(f"  texts taken in: {found.texts}; other answers: {found.others}; for {services}")
+    if found.misfits:
+        say(f"  {found.misfits} of them do not fit the digest that the archive states; they are kept and marked so")
     if found.known:
         names = ", ".join(found.known[:_SHOWN])
         say(f"  taken in before, nothing new: {names}{' …' if len(found.known) > _SHOWN else ''}")

@@ -14,6 +14,7 @@ from cli.exits import Stop
 from cli.terminal import Format, emit, say
 
 if TYPE_CHECKING:
+    from data.case import Case
     from data.records import Service
 
 HEADER = ("service", "url", "kind", "source", "stratum")
@@ -41,14 +42,19 @@ def add(
     """Add services. One bad row is named with its line, and then nothing is added."""
 
     opened = the_case(case)
-    found: dict[str, Service] = dict(opened.services())
-    before = {name: len(service.urls) for name, service in found.items()}
     rows: list[tuple[str, dict[str, str]]] = []
     for item in what:
         if item.lower().endswith(".csv") or Path(item).is_file():
             rows += _read_csv(Path(item))
         else:
             rows.append((item, {"service": "", "url": item, "kind": kind, "source": source, "stratum": stratum}))
+    _add(opened, rows)
+
+
+def _add(opened: Case, rows: list[tuple[str, dict[str, str]]], because: list[dict[str, str]] | None = None) -> None:
+    """Put rows on the list, all or none. *because* says where accepted suggestions were read; it goes on record with them."""
+    found: dict[str, Service] = dict(opened.services())
+    before = {name: len(service.urls) for name, service in found.items()}
     changed: dict[str, Service] = {}
     for where, row in rows:
         service = _service(where, row)
@@ -58,8 +64,82 @@ def add(
     if not new:
         say("All of these are on the list already; nothing was added.")
         return
-    opened.record("services.added", {"services": [item.as_json() for item in new]})
+    body: dict[str, object] = {"services": [item.as_json() for item in new]}
+    opened.record("services.added", {**body, "suggested": because} if because else body)
     say(f"{len(new)} services added or extended; {len({**found, **changed})} on the list.")
+
+
+@services.command("suggest")
+def suggest(
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N|ID", help="Put this one on the list, by number or id; may be given several times."),
+    ] = None,
+    case: CaseOption = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Propose what could be reviewed as well, from what is on record. Nothing is added without --accept.
+
+    Proposed are addresses that listings and advertisements lead to, mirrors that a service names, a developer's other
+    offers, and hosts that links with affiliate parameters lead to.
+    """
+    from analysis.suggestions import suggest as propose
+    from data.address import defang
+    from data.store import reading
+
+    opened = the_case(case)
+    with reading(opened) as connection:
+        found = propose(connection, opened.services())
+    if accept:
+        chosen = []
+        for item in accept:
+            match = next((s for n, s in enumerate(found, 1) if item in (str(n), s.id)), None)
+            if match is None:
+                raise Stop(
+                    f"There is no suggestion {item!r}. See the list with: plainview services suggest. Nothing was added."
+                )
+            chosen.append(match)
+        rows = [
+            (
+                f"suggestion {s.id}",
+                {"service": s.service, "url": s.url, "kind": s.kind, "source": s.source, "stratum": ""},
+            )
+            for s in chosen
+        ]
+        _add(opened, rows, [{"id": s.id, "rule": s.rule, "observation": s.observation} for s in chosen])
+        return
+    table = form is Format.TABLE and output is None
+    rows_ = [
+        {
+            "n": number,
+            "id": s.id,
+            "for": s.service,
+            "new": "new service" if s.new else "same service",
+            "kind": s.kind,
+            "address": defang(s.url) if table else s.url,
+            "why": s.reason,
+            "rule": s.rule,
+            "times": s.times,
+            "found_on": s.found_on,
+            "observation": s.observation,
+        }
+        for number, s in enumerate(found, 1)
+    ]
+    if table:
+        emit(rows_, ("n", "id", "for", "new", "address", "why"), form)
+        say(
+            f"{len(found)} suggestions. Add one with: plainview services suggest --accept N"
+            if found
+            else "Nothing to suggest."
+        )
+        return
+    emit(
+        rows_,
+        ("n", "id", "for", "new", "kind", "address", "why", "rule", "times", "found_on", "observation"),
+        form,
+        output,
+    )
 
 
 @services.command("list")
