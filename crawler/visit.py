@@ -317,7 +317,7 @@ class _Look:
     # --- asking
 
     def _asked(self, purpose: str, candidate: Candidate, profile: str = "A") -> Asked:
-        language = self.policy.accept_language if profile == "A" else self.policy.profile_b_accept_language
+        language = self.policy.profile_b_accept_language if profile == "B" else self.policy.accept_language
         return Asked(
             purpose=purpose,
             profile=profile,
