@@ -9,22 +9,43 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
 
 from analysis.report.shown import CONTEXT_CHARACTERS, QUOTE_CHARACTERS
+from analysis.report.snapshot import (
+    Asked,
+    Change,
+    CodeCount,
+    CodeGroup,
+    Coverage,
+    Dossier,
+    Finding,
+    Indicator,
+    Method,
+    NotLooked,
+    OutcomeCount,
+    Page,
+    QuotedText,
+    Redirect,
+    Side,
+    Sighting,
+    Snapshot,
+    Tie,
+    Verdict,
+    VisitFacts,
+)
 from data import clock
 from data.address import defang
-from data.case import Case, CaseFacts
-from data.codebook import Code, Codebook, load_codebook
+from data.case import Case
+from data.codebook import load_codebook
 from data.export.exhibits import find_exhibits
 from data.export.selection import closed_visits, ledger_lines
-from data.law import Hook, load_law
+from data.law import load_law
 from data.outcomes import Outcome
 from data.records import Service
-from data.seal import SealState, seal_state
+from data.seal import seal_state
 from data.store import reading, rows
 
 Mask = Callable[[str], str]
@@ -34,284 +55,9 @@ PAGES_LISTED: Final = 200
 SKIPPED_LISTED: Final = 60
 SIGHTINGS_LISTED: Final = 4
 VALUES_LISTED: Final = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One place and moment at which the words of an indicator were read. Offsets count characters of the text version."""
-
-    url: str
-    page_role: str
-    seen: str
-    profile: str
-    fetcher: str
-    observation: str
-    text_sha256: str
-    start: int
-    end: int
-    locator: str
-    zone: str
-    hidden: str
-    text: int
-    exhibit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """The same words with the same code and stance in the same passage of one service, wherever they were read."""
-
-    flag: str
-    code: str
-    stance: str
-    quote: str
-    before: str
-    after: str
-    heading: str
-    list_intro: str
-    lang: str
-    confidence: float
-    rule: str
-    raises: bool
-    roles: tuple[str, ...]
-    sightings: tuple[Sighting, ...]
-    seen_times: int
-
-
-@dataclass(frozen=True, slots=True)
-class CodeGroup:
-    """What one service says under one code: what raises, what stands against it, and what is only context."""
-
-    code: Code
-    hooks: tuple[Hook, ...]
-    raising: tuple[Indicator, ...]
-    contrary: tuple[Indicator, ...]
-    context: tuple[Indicator, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One address that a visit asked for, and what came of each attempt at it."""
-
-    url: str
-    role: str
-    title: str
-    outcome: str
-    reason: str
-    rule: str
-    status: str
-    seen: str
-    attempts: int
-    fetchers: tuple[str, ...]
-    indicators: int
-    media_without_alt: int
-
-
-@dataclass(frozen=True, slots=True)
-class VisitFacts:
-    """One visit as its own record tells it."""
-
-    visit: str
-    started: str
-    ended: str
-    outcome: str
-    reason: str
-    observations: int
-    addresses: int
-    partial: tuple[str, ...]
-    resumed: int
-    environment: str
-    head: str
-    same_profile: str
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect:
-    """A way on which a visitor was sent: the addresses in order, and the kind of each step."""
-
-    steps: tuple[str, ...]
-    kinds: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NotLooked:
-    """Addresses that were seen and not asked for, for one reason."""
-
-    decision: str
-    rule: str
-    reason: str
-    count: int
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One kind of thing that pages ask for or set, with each value and the number of addresses that do."""
-
-    title: str
-    note: str
-    values: tuple[tuple[str, int], ...]
-    more: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that only several passages, pages or visits show."""
-
-    finding: str
-    service: str
-    rule: str
-    kind: str
-    strength: str
-    summary: str
-    sides: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dossier:
-    """Everything about one service."""
-
-    number: int
-    service: Service
-    outcome: str
-    reached: bool
-    visits: tuple[VisitFacts, ...]
-    pages: tuple[Page, ...]
-    pages_more: int
-    pages_with_text: int
-    redirects: tuple[Redirect, ...]
-    not_looked: tuple[NotLooked, ...]
-    groups: tuple[CodeGroup, ...]
-    asked: tuple[Asked, ...]
-    findings: tuple[Finding, ...]
-    media_without_alt: int
-
-    @property
-    def indicators(self) -> int:
-        """Number of indicators that raise a flag under a code that is scored."""
-        return sum(len(group.raising) for group in self.groups if group.code.kind == "claim")
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The scored codes with at least one such indicator."""
-        return tuple(group.code.id for group in self.groups if group.raising and group.code.kind == "claim")
-
-
-@dataclass(frozen=True, slots=True)
-class QuotedText:
-    """A stored text that this report quotes: where it was read, how to find it in the evidence, the exhibits from it."""
-
-    number: int
-    service: str
-    dossier: int
-    url: str
-    seen: str
-    text_sha256: str
-    stored_sha256: str
-    visit: str
-    record: str
-    exhibits: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CodeCount:
-    """How many services show a code. ``services`` counts each once, ``indicators`` counts different words."""
-
-    code: Code
-    services: int
-    indicators: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeCount:
-    """How attempts ended: the outcome, the sentence that explains it, attempts and services."""
-
-    outcome: str
-    meaning: str
-    attempts: int
-    services: int
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What one service's visits asked for and what they did not."""
-
-    dossier: int
-    service: str
-    seen: int
-    tried: int
-    text: int
-    other: int
-    refused: int
-    skipped: int
-    not_reached: int
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """How the material was obtained and read."""
-
-    extractor: str
-    codebook_sha256: str
-    model_sha256: str
-    analyzed: str
-    environments: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    policies: tuple[tuple[tuple[str, str], ...], ...]
-    user_agents: tuple[str, ...]
-    robots: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The case at one moment, as a report tells it."""
-
-    made: str
-    facts: CaseFacts
-    ledger_entries: int
-    ledger_head: str
-    seal: SealState
-    first: str
-    last: str
-    dossiers: tuple[Dossier, ...]
-    outcomes: tuple[tuple[str, int], ...]
-    attempts: tuple[OutcomeCount, ...]
-    coverage: tuple[Coverage, ...]
-    not_looked: tuple[NotLooked, ...]
-    codes: tuple[CodeCount, ...]
-    facts_seen: tuple[CodeCount, ...]
-    texts: tuple[QuotedText, ...]
-    method: Method
-    codebook: Codebook
-    hooks: tuple[Hook, ...]
-    passages_read: int
-    texts_read: int
-    left_out: tuple[str, ...] = ()
-    media_without_alt: int = 0
-    selected: tuple[str, ...] = field(default=())
-
-    @property
-    def reached(self) -> int:
-        """Services of which at least one page was read."""
-        return sum(dossier.reached for dossier in self.dossiers)
-
-    @property
-    def pages_with_text(self) -> int:
-        """Different addresses, counted per service, of which text was kept."""
-        return sum(dossier.pages_with_text for dossier in self.dossiers)
-
-    @property
-    def indicators(self) -> int:
-        """Different indicators under scored codes."""
-        return sum(dossier.indicators for dossier in self.dossiers)
-
-    @property
-    def with_indicator(self) -> int:
-        """Services with at least one indicator under a scored code."""
-        return sum(1 for dossier in self.dossiers if dossier.indicators)
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether anything stands in the findings section."""
-        return any(dossier.findings for dossier in self.dossiers)
+SIDES_LISTED: Final = 24
+TIES_LISTED: Final = 30
+CHANGES_LISTED: Final = 40
 
 
 def unmasked(text: str) -> str:
@@ -352,16 +98,23 @@ class _Reader:
         if services:
             connection.executemany("INSERT INTO chosen VALUES (?)", [[service.service] for service in services])
         self.tables = {row["name"] for row in rows(connection, _TABLES)}
+        self.numbers = {service.service: number for number, service in enumerate(services, 1)}
+        self.hidden: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        self.words: dict[str, set[str]] = defaultdict(set)
 
     def snapshot(self) -> Snapshot:
         visits = _by(self._rows(_VISITS), "service")
         pages = _by(self._rows(_PAGES), "service")
         skipped = _by(self._rows(_NOT_LOOKED), "service")
         self.exhibits = self._exhibits()
+        self._read_sensitive()
+        self.verdicts = self._verdicts()
         marks = self._marks()
         asked = self._asked()
         redirects = self._redirects()
         findings = self._findings()
+        ties = self._ties()
+        changes = self._changes()
         dossiers = tuple(
             self._dossier(
                 number,
@@ -373,6 +126,8 @@ class _Reader:
                 asked.get(service.service, ()),
                 redirects.get(service.service, ()),
                 findings.get(service.service, ()),
+                ties.get(service.service, []),
+                changes.get(service.service, []),
             )
             for number, service in enumerate(self.services, 1)
         )
@@ -411,6 +166,7 @@ class _Reader:
             left_out=tuple(sorted(set(self.case.services()) - {item.service for item in self.services})),
             media_without_alt=sum(dossier.media_without_alt for dossier in dossiers),
             selected=self.selected,
+            undefined=self._undefined(marks),
         )
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
@@ -421,24 +177,41 @@ class _Reader:
 
     # --- marks
 
+    def _read_sensitive(self) -> None:
+        """Where nothing may be quoted from, and the very words that may stand nowhere in a service's dossier."""
+        for row in self._rows(_SENSITIVE):
+            self.hidden[(row["text_id"], row["ordinal"])].append((row["start"], row["end"]))
+            if row["code"] in self.codebook.referral_codes:
+                self.words[row["service"]].add(row["quote"])
+
     def _marks(self) -> dict[str, list[dict[str, Any]]]:
         """Rows of marks by service, without anything sensitive."""
-        hidden: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-        words: dict[str, set[str]] = defaultdict(set)
-        for row in self._rows(_SENSITIVE):
-            hidden[(row["text_id"], row["ordinal"])].append((row["start"], row["end"]))
-            words[row["service"]].add(row["quote"])
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in self._rows(_MARKS):
-            spans = hidden.get((row["text_id"], row["ordinal"]), ())
-            if any(start < row["end"] and row["start"] < end for start, end in spans):
-                continue
-            if spans:
-                row["before"] = row["after"] = "…"
-            for name in ("heading", "list_intro", "before", "after"):
-                row[name] = _without(row[name], words.get(row["service"], ()))
-            if _without(row["quote"], words.get(row["service"], ())) == row["quote"]:
+            if self._open(row):
                 found[row["service"]].append(row)
+        return found
+
+    def _open(self, row: dict[str, Any]) -> bool:
+        """Whether the quote of *row* may be shown; the words around it that may not are taken out of *row*."""
+        spans = self.hidden.get((row["text_id"], row["ordinal"]), ())
+        if any(start < row["end"] and row["start"] < end for start, end in spans):
+            return False
+        if spans:
+            row["before"] = row["after"] = "…"
+        words = self.words.get(row["service"], ())
+        for name in ("heading", "list_intro", "before", "after"):
+            row[name] = _without(row[name], words)
+        quote: str = row["quote"]
+        return _without(quote, words) == quote
+
+    def _verdicts(self) -> dict[tuple[str, str], dict[tuple[str, str], Verdict]]:
+        """Decisions by service and flag; one for each coder and role."""
+        found: dict[tuple[str, str], dict[tuple[str, str], Verdict]] = defaultdict(dict)
+        if {"decisions_last", "units"} <= self.tables:
+            for row in self._rows(_VERDICTS):
+                verdict = Verdict(row["verdict"], row["coder"], row["role"], row["at"], tuple(row["labels"]))
+                found[(row["service"], row["flag"])][(row["coder"], row["role"])] = verdict
         return found
 
     def _indicators(self, dossier: int, marks: list[dict[str, Any]]) -> list[Indicator]:
@@ -469,7 +242,13 @@ class _Reader:
             roles=tuple(dict.fromkeys(row["page_role"] for row in group)),
             sightings=tuple(self._sighting(dossier, row) for row in shown),
             seen_times=len(group),
+            verdicts=tuple(self._decided(group).values()),
         )
+
+    def _decided(self, group: list[dict[str, Any]]) -> dict[tuple[str, str], Verdict]:
+        return {
+            key: item for row in group for key, item in self.verdicts.get((row["service"], row["flag"]), {}).items()
+        }
 
     def _exhibits(self) -> dict[tuple[str, str, str, str], str]:
         """The number that an export of the case gives to words at an address: the same item has one name everywhere."""
@@ -536,6 +315,13 @@ class _Reader:
             )
         return tuple(groups)
 
+    def _undefined(self, marks: dict[str, list[dict[str, Any]]]) -> tuple[tuple[str, int], ...]:
+        """Codes on file that the codebook does not define, with the number of marks: they cannot be explained, so not shown."""
+        known = set(self.codebook.code_ids)
+        return tuple(
+            Counter(row["code"] for found in marks.values() for row in found if row["code"] not in known).items()
+        )
+
     def _code_counts(self, dossiers: Iterable[Dossier], kind: str) -> tuple[CodeCount, ...]:
         services: Counter[str] = Counter()
         indicators: Counter[str] = Counter()
@@ -561,6 +347,8 @@ class _Reader:
         asked: tuple[Asked, ...],
         redirects: tuple[Redirect, ...],
         findings: tuple[Finding, ...],
+        ties: list[Tie],
+        changes: list[Change],
     ) -> Dossier:
         groups = self._groups(number, marks)
         on_page = Counter(
@@ -581,6 +369,10 @@ class _Reader:
             groups=groups,
             asked=asked,
             findings=findings,
+            ties=tuple(ties[:TIES_LISTED]),
+            ties_more=max(0, len(ties) - TIES_LISTED),
+            changes=tuple(changes[:CHANGES_LISTED]),
+            changes_more=max(0, len(changes) - CHANGES_LISTED),
             media_without_alt=sum(row["media_without_alt"] for row in pages),
         )
 
@@ -589,7 +381,7 @@ class _Reader:
         return Page(
             url=url,
             role=row["role"],
-            title=self.mask(row["title"]),
+            title=self.mask(_without(row["title"], self.words.get(row["service"], ()))),
             outcome=row["outcome"],
             reason=row["reason"],
             rule=row["rule"],
@@ -648,32 +440,87 @@ class _Reader:
         return {service: _longest(list(chains.values())) for service, chains in found.items()}
 
     def _findings(self) -> dict[str, tuple[Finding, ...]]:
-        if "findings" not in self.tables:
+        """Findings by each service they concern; the strongest first."""
+        if "finding_sides_read" not in self.tables:
             return {}
+        sides = _by([row for row in self._rows(_SIDES) if self._open(row)], "finding")
         found: dict[str, list[Finding]] = defaultdict(list)
         for row in self._rows(_FINDINGS):
-            sides = json.loads(row["sides"]) if isinstance(row["sides"], str) else row["sides"] or []
-            found[row["service"]].append(
-                Finding(
-                    finding=str(row["finding"]),
-                    service=row["service"],
-                    rule=str(row["rule"]),
-                    kind=str(row["kind"]),
-                    strength=str(row["strength"]),
-                    summary=self.mask(str(row["summary"])),
-                    sides=tuple(self._side(side) for side in sides),
-                )
+            its_sides = sides.get(row["finding"], [])
+            finding = Finding(
+                finding=row["finding"],
+                kind=row["kind"],
+                rule=row["rule"],
+                services=tuple(row["services"]),
+                codes=tuple(row["codes"]),
+                status=row["status"],
+                strength=row["strength"],
+                title=self.mask(row["title"]),
+                reason=self.mask(self._quiet(row["reason"], row["services"])),
+                sides=tuple(self._side(side) for side in its_sides[:SIDES_LISTED]),
+                sides_more=max(0, len(its_sides) - SIDES_LISTED),
+                searched=(row["read"], row["unread"]),
             )
+            for service in row["services"]:
+                if service in self.numbers:
+                    found[service].append(finding)
         return {service: tuple(items) for service, items in found.items()}
 
-    def _side(self, side: Any) -> dict[str, str]:
-        if not isinstance(side, dict):
-            return {"quote": self.mask(str(side))}
-        return {
-            str(name): defang(str(value)) if name == "url" else self.mask(str(value))
-            for name, value in side.items()
-            if value not in (None, "")
-        }
+    def _quiet(self, text: str, services: Iterable[str]) -> str:
+        for service in services:
+            text = _without(text, self.words.get(service, ()))
+        return text
+
+    def _side(self, row: dict[str, Any]) -> Side:
+        return Side(
+            part=row["part"],
+            service=row["service"],
+            says=self.mask(self._quiet(row["says"], [row["service"]])),
+            before=self.mask(row["before"]),
+            quote=self.mask(row["quote"]),
+            after=self.mask(row["after"]),
+            url=defang(row["url"]),
+            page_role=row["page_role"],
+            seen=row["seen"],
+            last_seen=row["last_seen"],
+            text_sha256=row["text_sha256"],
+            observation=row["observation"],
+        )
+
+    def _ties(self) -> dict[str, list[Tie]]:
+        """What each service shares with another one, the most telling first."""
+        found: dict[str, list[Tie]] = defaultdict(list)
+        if "operator_links" in self.tables:
+            for row in self._rows(_TIES):
+                for one, other in ((row["a"], row["b"]), (row["b"], row["a"])):
+                    if one in self.numbers:
+                        value = self.mask(self._quiet(row["value"], (one, other)))
+                        found[one].append(
+                            Tie(other, self.numbers.get(other, 0), row["kind"], value, row["weight"], row["reason"])
+                        )
+        return found
+
+    def _changes(self) -> dict[str, list[Change]]:
+        """What changed at each service between two visits, without anything that touches a referral code."""
+        found: dict[str, list[Change]] = defaultdict(list)
+        if "changes" not in self.tables:
+            return found
+        for row in self._rows(_CHANGES):
+            said = f"{row['before']}\n{row['after']}"
+            if self.codebook.referral_codes & set(row["codes"]) or self._quiet(said, [row["service"]]) != said:
+                continue
+            found[row["service"]].append(
+                Change(
+                    kind=row["kind"],
+                    url=defang(row["url"]),
+                    from_seen=row["from_seen"],
+                    to_seen=row["to_seen"],
+                    before=self.mask(row["before"]),
+                    after=self.mask(row["after"]),
+                    codes=tuple(row["codes"]),
+                )
+            )
+        return found
 
     def _method(self) -> Method:
         run = next(iter(self._rows("SELECT * FROM analyses ORDER BY made DESC LIMIT 1")), None)
@@ -881,7 +728,7 @@ FROM chosen c LEFT JOIN tried t USING (service) LEFT JOIN decided d USING (servi
 """
 
 _SENSITIVE: Final = """
-SELECT DISTINCT o.service, f.text_id, f.ordinal, f.start, f."end", f.quote
+SELECT DISTINCT o.service, f.text_id, f.ordinal, f.start, f."end", f.quote, f.code
 FROM flags f JOIN observation_texts ot USING (text_id) JOIN observations o USING (observation) JOIN chosen USING (service)
 WHERE f.sensitive
 """
@@ -899,7 +746,7 @@ SELECT s.service, s.flag, s.text_id, s.ordinal, s.code, s.stance, s.raises, s.co
 FROM flags_seen s JOIN chosen USING (service) JOIN observations o ON o.observation = s.observation
 JOIN passages p ON p.text_id = s.text_id AND p.ordinal = s.ordinal
 WHERE NOT s.sensitive
-ORDER BY s.service, s.code, s.confidence DESC, o.profile, o.fetcher DESC, s.seen, s.start
+ORDER BY s.service, s.code, s.confidence DESC, o.profile, o.fetcher DESC, s.seen, o.visit, o.seq, s.start, s.flag
 """  # noqa: S608 - whole numbers of our own
 
 _PAGE_FACTS: Final = """
@@ -942,4 +789,45 @@ SELECT outcome, count(DISTINCT service) AS services FROM observations JOIN chose
 WHERE purpose = 'robots' GROUP BY outcome ORDER BY services DESC, outcome
 """
 
-_FINDINGS: Final = "SELECT * FROM findings JOIN chosen USING (service) ORDER BY service, kind, finding"
+_VERDICTS: Final = """
+SELECT DISTINCT u.service, u.flag, d.verdict, d.coder, d.role, d.made AS at, d.labels
+FROM decisions_last d JOIN units u ON u.unit = d.unit JOIN chosen c ON c.service = u.service
+ORDER BY d.made
+"""
+
+_FINDINGS: Final = """
+SELECT f.*, (SELECT count(*) FROM finding_searches s WHERE s.finding = f.finding AND s.reached) AS read,
+       (SELECT count(*) FROM finding_searches s WHERE s.finding = f.finding AND NOT s.reached) AS unread
+FROM findings f
+WHERE NOT f.sensitive AND list_has_any(f.services, (SELECT list(service) FROM chosen))
+ORDER BY list_position(['found', 'explained', 'not_determinable', 'met'], f.status),
+         list_position(['strong', 'moderate', 'weak'], f.strength), f.kind, f.finding
+"""
+
+_SIDES: Final = f"""
+SELECT s.finding, s.part, s.service, s.says, s.url, s.page_role, s.seen, s.last_seen, s.text_sha256, s.observation,
+       s.text_id, s.ordinal, s.start, s."end", coalesce(s.heading, '') AS heading, coalesce(s.list_intro, '') AS list_intro,
+       s.quote[:{QUOTE_CHARACTERS}] || CASE WHEN length(s.quote) > {QUOTE_CHARACTERS} THEN '…' ELSE '' END AS quote,
+       coalesce(CASE WHEN s.quote_start >= 0 AND s.quote_end <= length(s.passage)
+            THEN CASE WHEN s.quote_start > {CONTEXT_CHARACTERS} THEN '…' ELSE '' END
+            || s.passage[greatest(s.quote_start - {CONTEXT_CHARACTERS}, 0) + 1 : s.quote_start] END, '') AS before,
+       coalesce(CASE WHEN s.quote_start >= 0 AND s.quote_end <= length(s.passage)
+            THEN s.passage[s.quote_end + 1 : s.quote_end + {CONTEXT_CHARACTERS}]
+            || CASE WHEN length(s.passage) - s.quote_end > {CONTEXT_CHARACTERS} THEN '…' ELSE '' END END, '') AS after
+FROM finding_sides_read s JOIN chosen USING (service)
+WHERE NOT s.sensitive ORDER BY s.finding, s.number
+"""  # noqa: S608 - whole numbers of our own
+
+_TIES: Final = """
+SELECT * FROM operator_links
+WHERE a IN (SELECT service FROM chosen) OR b IN (SELECT service FROM chosen)
+ORDER BY weight DESC, kind, value, a, b
+"""
+
+_CHANGES: Final = f"""
+SELECT c.service, c.kind, c.url, c.from_seen, c.to_seen, c.before[:{QUOTE_CHARACTERS}] AS before,
+       c.after[:{QUOTE_CHARACTERS}] AS after, c.codes
+FROM changes c JOIN chosen USING (service)
+WHERE NOT EXISTS (SELECT 1 FROM flags f WHERE f.sensitive AND list_contains(c.flags, f.flag))
+ORDER BY c.service, c.to_seen, len(c.codes) = 0, c.url, c.change
+"""  # noqa: S608 - whole numbers of our own

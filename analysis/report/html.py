@@ -14,8 +14,9 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.report.figures import Bar, Figure, bar_figure
-from analysis.report.gather import CONTRARY, CodeCount, Snapshot, meaning
+from analysis.report.gather import CONTRARY, meaning
 from analysis.report.shown import clipped, defanged, harmless
+from analysis.report.snapshot import CodeCount, Snapshot
 from analysis.report.wording import load_wording
 from data.outcomes import Outcome
 
@@ -36,6 +37,7 @@ def render(snapshot: Snapshot) -> str:
             policy=_policy(style, script),
             meaning=meaning,
             contrary=CONTRARY,
+            numbers={dossier.service.service: dossier.number for dossier in snapshot.dossiers},
             outcomes=tuple(Outcome),
             stances={stance.id: stance.definition for stance in snapshot.codebook.stances},
         )
