@@ -9,6 +9,7 @@ from typing import Any
 
 from data.canonical import canonical, sha256
 from data.case import Case
+from data.codebook import load_codebook
 
 # Reading a case is on record, but is not the case: two exports one after the other are the same, byte for byte.
 _ACCESS = frozenset({"export.made", "report.made", "verify.done"})
@@ -84,8 +85,17 @@ def written_ledger(lines: list[Line], visits: set[str], *, whole: bool) -> Itera
             yield line.raw + b"\n"
 
 
+def _names_referral(value: Any) -> bool:
+    """Whether an entry (a decision, a sheet of them) names a code that goes to the referral officer alone."""
+    if isinstance(value, dict):
+        return any(_names_referral(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_names_referral(item) for item in value)
+    return isinstance(value, str) and value.partition(" ")[0] in load_codebook().referral_codes
+
+
 def _withheld(line: Line, visits: set[str], *, whole: bool) -> str:
-    if line.event.startswith(_SENSITIVE) or line.body.get("sensitive") is True:
+    if line.event.startswith(_SENSITIVE) or line.body.get("sensitive") is True or _names_referral(line.body):
         return "sensitive"
     if whole or line.event in _COMMON or (line.event == "visit.closed" and line.body["visit"] in visits):
         return ""

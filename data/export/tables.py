@@ -12,12 +12,18 @@ from typing import Any
 
 import duckdb
 
+from data.codebook import load_codebook
+
 # Each is of the visits and texts in the export alone. Sensitive flags, and the passages and texts they stand in, are in
 # none of them. The SQL is put together from the constants of this file alone.
 # ruff: noqa: S608
 _TEXTS = """SELECT DISTINCT ot.text_id FROM observation_texts ot JOIN observations o USING (observation)
             WHERE o.visit IN (SELECT unnest($visits::VARCHAR[]))"""
 _PLAIN_TEXTS = f"{_TEXTS} AND ot.text_id NOT IN (SELECT text_id FROM flags WHERE sensitive)"
+_PLAIN_UNIT = "unit NOT IN (SELECT unit FROM units WHERE sensitive)"
+_FINDINGS = """SELECT finding FROM findings WHERE NOT sensitive AND list_has_all($services::VARCHAR[], services)
+               AND NOT list_has_any(codes, $referral::VARCHAR[])"""
+_BOTH = "a IN (SELECT unnest($services::VARCHAR[])) AND b IN (SELECT unnest($services::VARCHAR[]))"
 QUERIES: dict[str, str] = {
     "services": "SELECT * FROM services WHERE service IN (SELECT unnest($services::VARCHAR[])) ORDER BY service",
     "visits": "SELECT * FROM visits WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit",
@@ -30,12 +36,35 @@ QUERIES: dict[str, str] = {
     "passages": f"SELECT * FROM passages WHERE text_id IN ({_PLAIN_TEXTS}) ORDER BY text_id, ordinal",
     "flags": f"""SELECT * EXCLUDE (sensitive) FROM flags WHERE NOT sensitive AND text_id IN ({_TEXTS})
                  ORDER BY text_id, start, "end", code, stance, flag""",
+    "listing_fields": f"""SELECT * FROM listing_fields WHERE text_id IN ({_PLAIN_TEXTS})
+                          ORDER BY text_id, reader, field, ordinal""",
+    "decisions": f"""SELECT * FROM decisions WHERE service IN (SELECT unnest($services::VARCHAR[]))
+                     AND {_PLAIN_UNIT} AND NOT list_has_any(list_transform(labels, lambda x: split_part(x, ' ', 1)),
+                     $referral::VARCHAR[]) AND split_part(machine, ' ', 1) NOT IN (SELECT unnest($referral::VARCHAR[]))
+                     ORDER BY entry, decision""",
+    "samples": "SELECT * FROM samples ORDER BY entry, sample",
+    "sample_strata": "SELECT * FROM sample_strata ORDER BY sample, stratum",
+    "assignments": f"""SELECT * FROM assignments WHERE service IN (SELECT unnest($services::VARCHAR[])) AND {_PLAIN_UNIT}
+                       ORDER BY sample, place, coder""",
+    "findings": f"SELECT * EXCLUDE (sensitive) FROM findings WHERE finding IN ({_FINDINGS}) ORDER BY finding",
+    "finding_sides": f"""SELECT * FROM finding_sides WHERE finding IN ({_FINDINGS})
+                         ORDER BY finding, number, part, observation""",
+    "finding_searches": f"""SELECT * FROM finding_searches WHERE finding IN ({_FINDINGS})
+                            ORDER BY finding, url, observation""",
+    "changes": """SELECT * FROM changes WHERE service IN (SELECT unnest($services::VARCHAR[]))
+                  AND NOT list_has_any(codes, $referral::VARCHAR[])
+                  AND NOT list_has_any(flags, (SELECT list(flag) FROM flags WHERE sensitive)) ORDER BY change""",
+    "operator_links": f"SELECT * FROM operator_links WHERE {_BOTH} ORDER BY link",
+    "operator_edges": f"SELECT * FROM operator_edges WHERE {_BOTH} ORDER BY edge",
+    "operator_clusters": """SELECT * FROM operator_clusters WHERE service IN (SELECT unnest($services::VARCHAR[]))
+                            ORDER BY cluster, service""",
     "analyses": "SELECT * FROM analyses ORDER BY analysis",
 }
 # Tables of the index that no export holds, each with the reason.
 LEFT_OUT = {
     "schema_version": "the index's own mark",
     "index_mark": "the index's own mark",
+    "findings_made": "which evidence an analysis has looked at: the analysis's own mark",
     "flags_read": "which texts an analysis has read: the analysis's own mark",
 }
 
@@ -54,8 +83,9 @@ def write_tables(
     """Write every table in three formats to *folder*; table name to number of rows."""
     folder.mkdir()
     counts = {}
+    chosen = {"visits": visits, "services": services, "referral": sorted(load_codebook().referral_codes)}
     for name, sql in QUERIES.items():
-        values = {key: list(value) for key, value in (("visits", visits), ("services", services)) if f"${key}" in sql}
+        values = {key: list(value) for key, value in chosen.items() if f"${key}" in sql}
         connection.execute(f"CREATE OR REPLACE TEMP TABLE _export AS {sql}", values)
         columns = connection.execute("DESCRIBE _export").fetchall()
         counts[name] = _count(connection)
