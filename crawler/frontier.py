@@ -74,6 +74,8 @@ class Frontier:
             self._seen.add(key)
             if seen.rule == "scope.redirected":
                 self.scope.rule_on(seen.url, redirected_from_entry=True)
+            elif seen.rule == "scope.seam":
+                self.scope.rule_on(seen.url, seam=True)
             if seen.decision == "candidate" and key not in done:
                 hops = tuple({"kind": "link", "url": url} for url in seen.hop_path)
                 retry = "interrupted" if seen.url in cut_off else ""
@@ -93,7 +95,7 @@ class Frontier:
         if key in self._seen:
             return False
         self._seen.add(key)
-        ruling = self.scope.rule_on(link.url, redirected_from_entry=from_entry)
+        ruling = self.scope.rule_on(link.url, redirected_from_entry=from_entry, seam=link.kind == "seam")
         role, _ = page_role(link.url, link.text)
         fetch = ruling.decision == "fetch"
         self.spool.see(

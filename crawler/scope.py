@@ -34,20 +34,27 @@ class _Rule:
 
 
 class Scope:
-    """The addresses of one service. Hosts that an entry address redirects to join it."""
+    """The addresses of one service. Hosts that an entry address redirects to, or a listing names as its own, join it.
 
-    def __init__(self, entries: tuple[str, ...]) -> None:
+    *listed* are the entries that stand on somebody else's site (a store, a messenger, an ad library): of such a site only
+    what lies below the entry is the service's.
+    """
+
+    def __init__(self, entries: tuple[str, ...], listed: tuple[str, ...] = ()) -> None:
         self._entries = {address.identity(url) for url in entries}
         self._sites = {site(url) for url in entries}
+        own = {site(url) for url in entries if url not in listed}
+        self._stores = {site(url) for url in listed} - own
+        self._listed = listed
         self._paths: Counter[str] = Counter()
         self._rules = [(rule, _TESTS[rule.when]) for rule in load_rules()]
 
-    def rule_on(self, url: str, *, redirected_from_entry: bool = False) -> Ruling:
+    def rule_on(self, url: str, *, redirected_from_entry: bool = False, seam: bool = False) -> Ruling:
         """Decide on a canonical address. The last rule always fits, so there is always exactly one decision."""
-        facts = _Facts(url, redirected_from_entry)
+        facts = _Facts(url, redirected_from_entry, seam)
         for rule, test in self._rules:
             if test(self, facts, rule.value):
-                if rule.when == "is_redirect_from_entry":
+                if rule.when in ("is_redirect_from_entry", "is_seam"):
                     self._sites.add(site(url))
                 return Ruling(rule.decision, rule.id, rule.reason)
         raise AssertionError("scope.toml must end with a rule that always fits")
@@ -56,11 +63,16 @@ class Scope:
         """Whether a canonical http(s) address lies on one of the service's sites."""
         return site(url) in self._sites
 
+    def is_elsewhere_in_store(self, url: str) -> bool:
+        """Whether a canonical http(s) address lies on a store's site and not below one of the service's entries there."""
+        return site(url) in self._stores and not any(_is_below(url, entry) for entry in self._listed)
+
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
     url: str
     redirected_from_entry: bool
+    seam: bool = False
 
     @property
     def path(self) -> str:
@@ -84,6 +96,15 @@ def site(url: str) -> str:
     if name[:1] == "[" or name.replace(".", "").isdigit():
         return address.origin(url).partition("://")[2]
     return address.registrable(name)
+
+
+def _is_below(url: str, entry: str) -> bool:
+    """Whether *url* is about what *entry* is about: a page under its path, or one with the same entry in its query."""
+    head, _, query = address.identity(entry).partition("?")
+    other, _, asked = address.identity(url).partition("?")
+    if query:
+        return address.origin(url) == address.origin(entry) and set(query.split("&")) <= set(asked.split("&"))
+    return other == head or other.startswith(head.rstrip("/") + "/")
 
 
 def _deeper(_: Scope, facts: _Facts, value: int) -> bool:
@@ -117,6 +138,8 @@ _TESTS: dict[str, Callable[[Scope, _Facts, Any], bool]] = {
     "names_media": lambda scope, facts, value: bool(guard.media_ending(facts.url.partition(":")[2])),
     "path_matches": lambda scope, facts, value: bool(_pattern(value).search(facts.path)),
     "is_redirect_from_entry": lambda scope, facts, value: facts.redirected_from_entry,
+    "is_seam": lambda scope, facts, value: facts.seam,
+    "is_elsewhere_in_store": lambda scope, facts, value: scope.is_elsewhere_in_store(facts.url),
     "is_off_site": lambda scope, facts, value: not scope.is_own(facts.url),
     "path_deeper_than": _deeper,
     "segment_repeats": _repeats,

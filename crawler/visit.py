@@ -21,6 +21,7 @@ from crawler.page import Link, Page, header_refresh, is_html, read_page
 from crawler.recording import Asked, Text, readable, record, record_rendered
 from crawler.robots import MAX_REDIRECTS, PRODUCT, RobotsRules, read_robots
 from crawler.scope import Scope
+from crawler.seam import LISTED_KINDS, seam_links
 from crawler.walls import Wall, find_walls
 from data import address, clock
 from data.case import Policy
@@ -113,7 +114,8 @@ class _Look:
     render_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> Visit:
-        self.scope = Scope(self.service.urls)
+        listed = tuple(url for url in self.service.urls if self.service.kind_of(url) in LISTED_KINDS)
+        self.scope = Scope(self.service.urls, listed)
         self.frontier = Frontier(self.spool, self.scope)
         self.deadline = time.monotonic() + self.policy.visit_minutes * 60
         self._take_up()
@@ -200,7 +202,7 @@ class _Look:
         if sends_to:
             self._follow(candidate, observation, sends_to, kind)
         if page is not None:
-            self._offer_links(candidate, observation, page)
+            self._offer_links(candidate, observation, page, text.text)
             if outcome in (Outcome.OK, Outcome.TRUNCATED) and self._wants_browser(page):
                 await self._render(candidate, observation, fetched, text, page)
         self._report(fetched.url)
@@ -257,9 +259,20 @@ class _Look:
             link, found_on=source.observation, depth=candidate.depth, hops=hops, from_entry=candidate.depth == 0
         )
 
-    def _offer_links(self, candidate: Candidate, source: Observation, page: Page) -> None:
+    def _offer_links(self, candidate: Candidate, source: Observation, page: Page, html: str) -> None:
+        kind = self._listed_as(candidate)
+        if kind:
+            # Where a listing leads is an entry of the same service: it is fetched first, and redirects from it are followed.
+            for link in seam_links(html, candidate.url, kind):
+                self.frontier.offer(link, found_on=source.observation, depth=0)
         for link in page.links:
             self.frontier.offer(link, found_on=source.observation, depth=candidate.depth + 1)
+
+    def _listed_as(self, candidate: Candidate) -> str:
+        """As what a store page, a bot or an advertisement is listed, also where it redirected; empty for other pages."""
+        first = str(candidate.hops[0]["url"]) if candidate.hops else candidate.url
+        kind = self.service.kind_of(first) if candidate.depth == 0 and first in self.service.urls else ""
+        return kind if kind in LISTED_KINDS else ""
 
     # --- robots
 
@@ -307,6 +320,10 @@ class _Look:
             reason = f"robots.txt could not be read ({rules.reason}), which means no (RFC 9309 2.3.1.4)"
         else:
             reason = "robots.txt asks crawlers not to fetch it"
+        if self._listed_as(candidate) and rules.met is None:
+            # A store that may not be looked at is the usual case, and the listing matters: a person can look and save it.
+            name = self.service.service
+            reason += f"; look at it by hand, save the page and give it with: plainview import FILE --service {name!r}"
         outcome = rules.met or Outcome.ROBOTS
         never = Fetched(url=candidate.url, started=_now(), ended=_now(), outcome=outcome, reason=reason)
         never.rule = f"robots.{rules.state}"
@@ -383,7 +400,7 @@ class _Look:
                 reason=reason,
                 partial=rendered.failed or rendered.partial,
             )
-            self._offer_links(candidate, after, made)
+            self._offer_links(candidate, after, made, guard.scrub(rendered.html).text)
             for moved in rendered.history:
                 self._follow_history(candidate, after, moved)
         # A meta refresh fires in the browser as well; it is on record already.
