@@ -133,6 +133,14 @@ def _from_listings(connection: duckdb.DuckDBPyConnection) -> Iterator[Suggestion
 
 
 def _from_pages(connection: duckdb.DuckDBPyConnection) -> Iterator[Suggestion]:
+    linked = {
+        (row["found_on"], row["host"]): row["url"]
+        for row in rows(
+            connection,
+            """SELECT found_on, regexp_extract(url, '^https?://([^/:]+)', 1) AS host, min(url) AS url FROM addresses
+               WHERE rule = 'scope.off-site' GROUP BY ALL""",
+        )
+    }
     for row in rows(
         connection,
         """SELECT service, requested_url AS url, observation,
@@ -141,7 +149,10 @@ def _from_pages(connection: duckdb.DuckDBPyConnection) -> Iterator[Suggestion]:
            FROM observations WHERE page IS NOT NULL ORDER BY service, started, observation""",
     ):
         for entry in row["affiliate"] or ():
-            url = _address(f"https://{entry.partition(' ')[0]}/", "")
+            host = entry.partition(" ")[0]
+            # The link itself says scheme and port; the page's facts name only its host.
+            met = linked.get((row["observation"], host))
+            url = f"{address.origin(met)}/" if met else _address(f"https://{host}/", "")
             if url:
                 yield _suggestion("affiliate.link", row["service"], url, row["url"], row["observation"])
         for other in (row["canonical"], *(row["alternates"] or ())):

@@ -118,7 +118,7 @@ def suggest(
             "new": "new service" if s.new else "same service",
             "kind": s.kind,
             "address": defang(s.url) if table else s.url,
-            "why": s.reason,
+            "reason": s.reason,
             "rule": s.rule,
             "times": s.times,
             "found_on": s.found_on,
@@ -127,7 +127,7 @@ def suggest(
         for number, s in enumerate(found, 1)
     ]
     if table:
-        emit(rows_, ("n", "id", "for", "new", "address", "why"), form)
+        emit(rows_, ("n", "id", "for", "new", "address", "reason"), form)
         say(
             f"{len(found)} suggestions. Add one with: plainview services suggest --accept N"
             if found
@@ -136,7 +136,7 @@ def suggest(
         return
     emit(
         rows_,
-        ("n", "id", "for", "new", "kind", "address", "why", "rule", "times", "found_on", "observation"),
+        ("n", "id", "for", "new", "kind", "address", "reason", "rule", "times", "found_on", "observation"),
         form,
         output,
     )

@@ -76,7 +76,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of one file. ``known`` are services for which it had been taken in before, ``unlisted`` hosts of no service."""
+    """What came of one file. ``known`` are services for which it had been taken in before, ``unlisted`` hosts of no service,
+    ``misfits`` texts whose digest is not the one that the archive states."""
 
     file: str
     sha256: str
@@ -91,6 +92,7 @@ class Imported:
     unlisted: tuple[tuple[str, int], ...]
     faults: tuple[Fault, ...]
     fault_count: int
+    misfits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,9 @@ def _json_format(path: Path, head: str) -> Format:
         try:
             first = next(json_items(file), None)
         except BrokenJson as error:
-            raise NotAnArchive(f"{path.name} cannot be read at byte {error.offset}: {error}.") from None
+            raise NotAnArchive(
+                f"{path.name} begins like JSON and cannot be read as such at byte {error.offset}: {error}."
+            ) from None
     value = first.value if first else {}
     if ad_library(value):
         return Format("ad library export (JSON)", read_ad_json, _file_size)
@@ -224,6 +228,7 @@ class _Import:
     origin: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     fault_count: int = 0
+    misfits: int = 0
     texts: int = 0
     others: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -237,6 +242,8 @@ class _Import:
         self.imported_at = clock.now()
         _allow_many_files()
         total = max(1, self.format.size(self.path))
+        if self.service:
+            self._spool(self.service)
         for count, item in enumerate(self.format.read(self.path, self.case.policy.max_body_bytes)):
             match item:
                 case Capture():
@@ -277,6 +284,7 @@ class _Import:
         self.texts += text
         self.others += not text
         self.texts_by[owner] += text
+        self.misfits += item.digest_state == "does not fit"
 
     def _address(self, item: Capture) -> tuple[str, guard.Verdict | None]:
         """The address in the house's spelling, and the verdict that refuses it where it cannot be one of a page."""
@@ -371,11 +379,11 @@ class _Import:
         if not owner:
             self._count_unlisted(url)
             return
-        if owner in self.spools or (owner not in self.known and self._is_new(owner)):
+        spool = self._spool(owner)
+        if spool is not None:
             self.left_out[item.rule] += 1
             self.left_by.setdefault(owner, Counter())[item.rule] += 1
-            spool = self._spool(owner) if url and item.rule not in ("import.request", "import.record-type") else None
-            if spool is not None:
+            if url and item.rule not in ("import.request", "import.record-type"):
                 spool.see(
                     AddressSeen(
                         url=guard.scrub(url).text[:4000],
@@ -467,6 +475,7 @@ class _Import:
             unlisted=tuple(self.unlisted.most_common()),
             faults=tuple(self.faults),
             fault_count=self.fault_count,
+            misfits=self.misfits,
         )
 
     def _about(self, owner: str) -> dict[str, Any]:
