@@ -23,7 +23,9 @@ def analyze(
     ] = None,
     case: CaseOption = None,
 ) -> None:
-    """Read what was crawled, passage by passage, and flag claims. Only what is new is read."""
+    """Read what was crawled, flag claims passage by passage, and find what only several of them show. Only what is new is read."""
+    from analysis.findings import Progress as Searching
+    from analysis.findings import find
     from analysis.flags import Progress
     from analysis.flags import analyze as read
     from data.codebook import load_codebook
@@ -35,6 +37,11 @@ def analyze(
             bars.show("texts", progress.done, progress.total, f"{progress.passages} passages  {progress.flags} flags")
 
         done = read(opened, show, codebook=load_codebook(codebook) if codebook else None)
+
+        def searching(progress: Searching) -> None:
+            bars.show("services", progress.done, progress.total, f"{progress.findings} findings")
+
+        found = find(opened, searching)
     if done.reanalysis:
         say(
             "Extractor, codebook or model changed: everything was read again (a re-analysis, not a change of any site)."
@@ -45,3 +52,8 @@ def analyze(
         )
     else:
         say("Nothing new to read.")
+    if found.services:
+        say(
+            f"{found.findings} findings, {found.clusters} clusters of services, {found.changes} changes "
+            f"({found.services} services looked at, {found.untouched} unchanged)."
+        )

@@ -78,19 +78,22 @@ def flags(
 
 
 def show(
-    thing: Annotated[str, typer.Argument(help="A flag (F-…), an observation, a visit, a service or an address.")],
+    thing: Annotated[
+        str, typer.Argument(help="A flag (F-…), a finding (X-…), an observation, a visit, a service or an address.")
+    ],
     case: CaseOption = None,
 ) -> None:
     """Show everything known about a flag, a page, a visit or a service, with its context and how it was obtained."""
+    from cli.findings import show_finding
     from data.store import reading
 
     opened = the_case(case)
     with reading(opened) as connection:
-        for attempt in (_show_flag, _show_observation, _show_visit, _show_service, _show_address):
+        for attempt in (_show_flag, show_finding, _show_observation, _show_visit, _show_service, _show_address):
             if attempt(connection, thing):
                 return
     raise Stop(
-        f"{thing!r} is no flag, observation, visit, service or address of this case. See: plainview flags, plainview services list"
+        f"{thing!r} is no flag, finding, observation, visit, service or address of this case. See: plainview flags, plainview services list"
     )
 
 

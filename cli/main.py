@@ -8,7 +8,23 @@ from typing import Annotated
 
 import typer
 
-from cli import analyze, case, claims, crawl, demo, doctor, evidence, flags, imports, report, services
+from cli import (
+    analyze,
+    case,
+    claims,
+    crawl,
+    demo,
+    doctor,
+    evidence,
+    extent,
+    findings,
+    flags,
+    imports,
+    refer,
+    report,
+    review,
+    services,
+)
 from cli.exits import Exit, explain
 from cli.terminal import say
 
@@ -39,7 +55,23 @@ def _main(
     """Options that stand before a command."""
 
 
-for _module in (case, services, crawl, imports, analyze, flags, report, evidence, claims, doctor, demo):
+for _module in (
+    case,
+    services,
+    crawl,
+    imports,
+    analyze,
+    flags,
+    findings,
+    review,
+    extent,
+    refer,
+    report,
+    evidence,
+    claims,
+    doctor,
+    demo,
+):
     _module.register(app)
 
 
