@@ -250,7 +250,10 @@ class Browser:
                 handle_sighup=False,
             )
         except Error as error:
-            raise BrowserUnavailable(f"Chromium did not start: {str(error).splitlines()[0]}") from error
+            # Its sockets lie in the temporary folder, and a socket's path holds at most 108 bytes (unix(7)).
+            long = len(tempfile.gettempdir()) > 60
+            hint = ". The temporary folder's path is long; set TMPDIR to a shorter one." if long else ""
+            raise BrowserUnavailable(f"Chromium did not start: {str(error).splitlines()[0]}{hint}") from error
         self.version = chromium.version
         return chromium
 

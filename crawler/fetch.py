@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import brotli
@@ -236,6 +236,8 @@ class Fetcher:
             return
         if not judged and body and not _judge_start(fetched, stream, bytes(body[: guard.SNIFF_LENGTH])):
             return
+        if not decoder.finished and not fetched.truncated and body:
+            fetched.truncated, fetched.reason = "disconnect", "the compressed body ends before its end"
         fetched.body = bytes(body)
         fetched.wire_sha256 = wire.hexdigest()
         if isinstance(stream, NotedStream):
@@ -286,6 +288,13 @@ class _Inflate(Protocol):
     def __call__(self, data: bytes, room: int) -> bytes: ...
 
 
+class _Step(NamedTuple):
+    """One content coding being undone, and whether its end was reached."""
+
+    feed: _Inflate
+    finished: Callable[[], bool]
+
+
 class _Decoder:
     """Undoes a Content-Encoding piece by piece and stops at *limit* bytes, whatever the compressed bytes promise."""
 
@@ -298,17 +307,22 @@ class _Decoder:
             raise _BadCodingError(f"{len(codings)} content codings on top of each other")
         self._steps = [_inflate(item) for item in reversed(codings)]
 
+    @property
+    def finished(self) -> bool:
+        """Whether every coding has come to its end; an answer that stops before is cut off."""
+        return all(step.finished() for step in self._steps)
+
     def feed(self, data: bytes) -> bytes:
         room = self._limit - self._size + 1
         for step in self._steps:
-            data = step(data, room)
+            data = step.feed(data, room)
         self._size += len(data)
         if self._size > self._limit:
             self.full = True
         return data
 
 
-def _inflate(coding: str) -> _Inflate:
+def _inflate(coding: str) -> _Step:
     if coding in ("gzip", "x-gzip"):
         return _zlib_step(31)
     if coding == "deflate":
@@ -320,7 +334,7 @@ def _inflate(coding: str) -> _Inflate:
     raise _BadCodingError(f"unknown content coding {coding[:40]!r}")
 
 
-def _zlib_step(wbits: int) -> _Inflate:
+def _zlib_step(wbits: int) -> _Step:
     state = zlib.decompressobj(wbits)
 
     def step(data: bytes, room: int) -> bytes:
@@ -331,12 +345,12 @@ def _zlib_step(wbits: int) -> _Inflate:
         except zlib.error as error:
             raise _BadCodingError(f"broken compression: {error}") from error
 
-    return step
+    return _Step(step, lambda: state.eof)
 
 
-def _deflate_step() -> _Inflate:
+def _deflate_step() -> _Step:
     # "deflate" means zlib (RFC 9110 8.4.1.2), but some servers send the raw stream.
-    inner: list[_Inflate] = []
+    inner: list[_Step] = []
 
     def step(data: bytes, room: int) -> bytes:
         if not inner:
@@ -344,12 +358,12 @@ def _deflate_step() -> _Inflate:
                 return b""
             zlib_head = len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] * 256 + data[1]) % 31 == 0
             inner.append(_zlib_step(15 if zlib_head else -15))
-        return inner[0](data, room)
+        return inner[0].feed(data, room)
 
-    return step
+    return _Step(step, lambda: not inner or inner[0].finished())
 
 
-def _brotli_step() -> _Inflate:
+def _brotli_step() -> _Step:
     state = brotli.Decompressor()
 
     def step(data: bytes, room: int) -> bytes:
@@ -365,10 +379,10 @@ def _brotli_step() -> _Inflate:
             raise _BadCodingError(f"broken compression: {error}") from error
         return bytes(out)
 
-    return step
+    return _Step(step, state.is_finished)
 
 
-def _zstd_step() -> _Inflate:
+def _zstd_step() -> _Step:
     state = zstandard.ZstdDecompressor(max_window_size=2**23).decompressobj()
 
     def step(data: bytes, room: int) -> bytes:
@@ -383,7 +397,7 @@ def _zstd_step() -> _Inflate:
             raise _BadCodingError(f"broken compression: {error}") from error
         return bytes(out)
 
-    return step
+    return _Step(step, lambda: bool(state.eof))
 
 
 def _pieces(data: bytes, size: int) -> Iterator[bytes]:

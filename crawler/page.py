@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from crawler import guard
-from data import address
+from data import address, markup
 from data.records import PageFacts
 
 
@@ -62,7 +62,7 @@ _EMAIL = re.compile(r"(?<![\w.+-])([A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63
 
 def read_page(text: str, url: str, headers: tuple[tuple[str, str], ...] = ()) -> Page:
     """Read *text* (HTML) that was found at *url* (canonical). Never raises for bad markup."""
-    tree = LexborHTMLParser(text)
+    tree = LexborHTMLParser(markup.bounded(text))
     base = _base(tree, url)
     links = _links(tree, base)
     refresh = _refresh(tree, base)
