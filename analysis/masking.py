@@ -230,7 +230,8 @@ _STARS: Final = re.compile(r"\s*(?:[★☆⭐]{1,5}|[1-5]\s*(?:/\s*5|stars?)\b)"
 _SIGN = re.compile(rf"(?:^|[\s{_QUOTE_MARKS}.!?…*★☆⭐)])\s*(?:[—–~]|--|-(?=\s))\s*(?P<it>[\w@][^,;:|·•()\n“”„«»]*)")
 _AFTER_QUOTE = re.compile(r"[”»\"’“]\s*[,.]?\s+(?P<it>[\w][^,;:|·•()\n“”„«»—–]*)")
 _LOWER_SIGN = re.compile(
-    r"(?:^|\s)(?:--|—|–|~|greetz,?|cheers,?|regards,?|xoxo,?|posted by|edited by|reviewed by|joined the board:|by)\s*(?P<it>[a-z][\w]*(?:[_\s](?:[a-z]\.|[\w]+(?=$|\s(?:on|at)\b)))?)(?=\s*(?:$|on\b|at\b|,|\.))"
+    r"(?:^|\s)(?:--|—|–|~|greetz,?|cheers,?|regards,?|xoxo,?|posted by|edited by|reviewed by|joined the board:|by)\s*"
+    r"(?P<it>[a-z][\w]*(?:[_\s](?:[a-z]\.|[\w]+(?=$|\s(?:on|at)\b)))?)(?=\s*(?:$|on\b|at\b|,|\.))"
 )
 _LEADING_USER = re.compile(
     r"^\s*(?P<it>[a-z][\w]*\d[\w]*|[a-z]+_\w+|[a-z]{2,}(?:\s[a-z]\.)?)(?=\s*(?::|—|–)|\s(?:here,))"

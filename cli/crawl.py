@@ -39,6 +39,10 @@ def crawl(
     opened = the_case(case)
     _known(opened, names or [])
     plan = plan_sweep(opened, tuple(names or ()), fresh=fresh)
+    for name, reason in plan.halted:
+        say(f"not visited: {name}: {reason}")
+    if not plan.units and not plan.done and plan.halted:
+        raise Stop("Visits to every service asked for are halted. The named officer can release one: plainview refer release")
     if not plan.units and not plan.done:
         raise Stop("There are no services to visit. Add some with: plainview services add FILE.csv")
     if dry_run:
@@ -64,7 +68,8 @@ def sweep(opened: Case, plan: Plan, processes: int) -> int:
     if plan.resumed:
         say(f"Taking up sweep {plan.sweep}: {len(plan.done)} visits are done, {len(plan.units)} are left.")
     else:
-        opened.record("sweep.started", {"sweep": plan.sweep, "services": [unit.service.service for unit in plan.units]})
+        listed = [*(unit.service.service for unit in plan.units), *(name for name, _ in plan.halted)]
+        opened.record("sweep.started", {"sweep": plan.sweep, "services": listed})
     take_in(opened)
     failed = _run(opened, plan, processes)
     take_in(opened)

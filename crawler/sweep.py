@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from data import clock, environment
 from data.case import Case, Policy, open_case, policy_record
 from data.records import Service, Visit
+from data.referral import halted_services
 from data.spool import VISIT, Spool, VisitBusy, read_visit
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Plan:
     units: tuple[Unit, ...]
     done: tuple[str, ...]
     resumed: bool
+    halted: tuple[tuple[str, str], ...] = ()
+    """Services that may not be visited, each with the reason (referral queue)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,17 @@ def plan_sweep(case: Case, names: tuple[str, ...] = (), *, fresh: bool = False) 
         moment = re.sub(r"[-:]|\.\d+", "", clock.now())
         sweep, resumed = f"{moment}-{secrets.token_hex(2)}", False
         chosen = [services[name] for name in names] if names else list(services.values())
-    units, done = [], []
+    units, done, halted = [], [], []
+    stopped = halted_services(case)
     for service in chosen:
         visit = f"{sweep}-{slug(service.service)}"
         if (case.evidence / visit).exists():
             done.append(visit)
+        elif service.service in stopped:
+            halted.append((service.service, stopped[service.service]))
         else:
             units.append(Unit(visit, service))
-    return Plan(sweep, tuple(units), tuple(done), resumed)
+    return Plan(sweep, tuple(units), tuple(done), resumed, tuple(halted))
 
 
 def slug(name: str) -> str:

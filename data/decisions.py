@@ -19,7 +19,7 @@ from data.records import Record
 MADE, MERGED, IMPORTED = "decision.made", "decisions.merged", "decisions.imported"
 FORMAT = "plainview decisions 1"
 _BATCH = 100
-_NEAR_LIMIT = 4000
+_LONGEST_NOTE = 4000
 
 
 class DecisionError(ValueError):
@@ -96,8 +96,9 @@ class Decision(Record):
         return self.verdict in (Verdict.CONFIRM, Verdict.REJECT, Verdict.CORRECT, Verdict.CODE)
 
     def label_set(self) -> frozenset[Label]:
-        """The labels that the coder says the unit carries."""
-        return frozenset(read_label(item) for item in self.labels)
+        """The labels that the coder says the unit carries; a finding's kind (X2) has no stance."""
+        parts = (item.partition(" ") for item in self.labels)
+        return frozenset(Label(code, stance) for code, _, stance in parts)
 
 
 def read_label(text: str) -> Label:
@@ -130,11 +131,12 @@ def make_decision(
     """A decision that is sound in itself, not yet on record. Raises ``DecisionError`` for one that is not."""
     if not coder.strip():
         raise DecisionError("A decision needs the coder's name: --coder NAME or PLAINVIEW_ACTOR.")
-    if len(note) > _NEAR_LIMIT:
-        raise DecisionError(f"A note holds at most {_NEAR_LIMIT} characters; this one has {len(note)}.")
+    if len(note) > _LONGEST_NOTE:
+        raise DecisionError(f"A note holds at most {_LONGEST_NOTE} characters; this one has {len(note)}.")
     if verdict not in set(Verdict):
         raise DecisionError(f"There is no verdict {verdict!r}. Known are: {', '.join(Verdict)}")
-    named = tuple(sorted({str(read_label(item)) for item in labels}))
+    given = () if verdict == Verdict.CONFIRM else labels
+    named = tuple(sorted({str(read_label(item)) for item in given}))
     match verdict:
         case Verdict.CONFIRM:
             if not machine:

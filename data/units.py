@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import duckdb
 
@@ -55,6 +53,8 @@ class Unit:
     sides: tuple[Side, ...] = ()
     summary: str = ""
     sample: str = ""
+    veiled: bool = False
+    """Whether its words are shown only when asked for; the category comes first."""
 
     @property
     def machine(self) -> str:
@@ -68,15 +68,18 @@ SELECT unit, 'flag' AS kind, any_value(service) AS service, any_value(code) AS c
        any_value(heading) AS heading, any_value(list_intro) AS list_intro, any_value(page_role) AS page_role,
        arg_min(zone, seen) AS zone, arg_min(role, seen) AS role, arg_min(url, seen) AS url, min(seen) AS seen,
        max(confidence) AS confidence, arg_max(rule, confidence) AS rule, count(DISTINCT url) AS places,
-       bool_or(sensitive) AS sensitive
+       bool_or(sensitive) AS sensitive, bool_or(code IN (SELECT unnest(?::VARCHAR[]))) AS veiled
 FROM units WHERE {where} GROUP BY unit
 """
 _PASSAGE = """
 SELECT unit, 'passage' AS kind, any_value(service) AS service, any_value(passage) AS passage,
        any_value(heading) AS heading, any_value(list_intro) AS list_intro, any_value(page_role) AS page_role,
        arg_min(zone, seen) AS zone, arg_min(role, seen) AS role, arg_min(url, seen) AS url, min(seen) AS seen,
-       count(DISTINCT url) AS places
-FROM passage_units WHERE {where} GROUP BY unit
+       count(DISTINCT url) AS places, bool_or(f.text_id IS NOT NULL) AS veiled
+FROM passage_units u
+LEFT JOIN (SELECT DISTINCT text_id, ordinal FROM flags WHERE raises AND code IN (SELECT unnest(?::VARCHAR[]))) f
+ON f.text_id = u.text_id AND f.ordinal = u.ordinal
+WHERE {where} GROUP BY unit
 """
 _SENSITIVE = """
 SELECT DISTINCT unit FROM passage_units u JOIN flags f ON f.text_id = u.text_id AND f.ordinal = u.ordinal
@@ -100,6 +103,12 @@ def flag_unit_id(
     return f"R-{sha256(chr(31).join(parts).encode())[:12]}"
 
 
+def veiled_codes() -> list[str]:
+    """Codes whose words a reviewer sees only on request: use against persons, published results, age."""
+    own = {"T03", "M02", "M03"}
+    return sorted(code.id for code in load_codebook().codes if code.theory == "unfairness" or code.id in own)
+
+
 def find_units(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, Unit]:
     """The units called *names* as the index has them. What refers to minors is never among them."""
     wanted = list(names)
@@ -107,14 +116,14 @@ def find_units(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> d
     flags_ = [name for name in wanted if name.startswith("R-")]
     if flags_:
         sql = _FLAG.format(where="unit IN (SELECT unnest(?::VARCHAR[]))")
-        for row in rows(connection, sql, [flags_]):
+        for row in rows(connection, sql, [veiled_codes(), flags_]):
             if not row.pop("sensitive"):
                 found[row["unit"]] = Unit(**row)
     passages = [name for name in wanted if name.startswith("P-")]
     if passages:
         hidden = {row["unit"] for row in rows(connection, _SENSITIVE)}
         sql = _PASSAGE.format(where="unit IN (SELECT unnest(?::VARCHAR[]))")
-        for row in rows(connection, sql, [passages]):
+        for row in rows(connection, sql, [veiled_codes(), passages]):
             if row["unit"] not in hidden:
                 found[row["unit"]] = Unit(**row)
     if any(not name.startswith(("R-", "P-")) for name in wanted):
@@ -127,7 +136,8 @@ def flag_units(
     connection: duckdb.DuckDBPyConnection, *, codes: Sequence[str] = (), services: Sequence[str] = ()
 ) -> list[Unit]:
     """Every raised flag of the open queue, service by service, page role by page role, so that context carries over."""
-    tests, values = ["raises", "NOT sensitive", "code NOT IN (SELECT unnest(?::VARCHAR[]))"], [sorted(closed_codes())]
+    tests: list[str] = ["raises", "NOT sensitive", "code NOT IN (SELECT unnest(?::VARCHAR[]))"]
+    values = [veiled_codes(), sorted(closed_codes())]
     for column, wanted in (("code", codes), ("service", services)):
         if wanted:
             tests.append(f"{column} IN (SELECT unnest(?::VARCHAR[]))")
@@ -138,39 +148,36 @@ def flag_units(
     return sorted((Unit(**row) for row in found), key=lambda item: (item.service, item.page_role, item.code, item.unit))
 
 
+_FINDINGS = """
+SELECT finding, kind, rule, coalesce(services[1], '') AS service, title, reason, codes FROM findings
+WHERE NOT sensitive AND status = 'found' ORDER BY service, kind, finding
+"""
+_SIDES = """
+SELECT finding, quote, says, url, page_role, seen FROM finding_sides
+WHERE finding IN (SELECT finding FROM findings WHERE NOT sensitive AND status = 'found') ORDER BY finding, number
+"""
+
+
 def finding_units(connection: duckdb.DuckDBPyConnection) -> list[Unit]:
-    """The findings as units, both sides with them; none where findings were not made yet."""
-    if not rows(connection, "SELECT 1 FROM information_schema.tables WHERE table_name = 'findings'"):
-        return []
-    found = []
-    for row in rows(connection, "SELECT * FROM findings ORDER BY service, finding"):
-        if row.get("sensitive"):
-            continue
-        raw = row.get("sides")
-        sides = json.loads(raw) if isinstance(raw, str) else raw or []
-        found.append(
-            Unit(
-                unit=str(row["finding"]),
-                kind="finding",
-                service=str(row["service"]),
-                code=str(row.get("code") or row.get("kind") or ""),
-                summary=str(row.get("summary") or ""),
-                rule=str(row.get("rule") or ""),
-                sides=tuple(_side(side) for side in sides),
-            )
+    """The findings as units, with every side they rest on. Absences that are not determinable are not asked about."""
+    sides: dict[str, list[Side]] = {}
+    for row in rows(connection, _SIDES):
+        words = row["quote"] or row["says"]
+        sides.setdefault(row["finding"], []).append(Side(words, row["url"], row["page_role"], row["seen"]))
+    veiled = set(veiled_codes()) | closed_codes()
+    return [
+        Unit(
+            unit=row["finding"],
+            kind="finding",
+            service=row["service"],
+            code=row["kind"],
+            summary=f"{row['title']}. {row['reason']}",
+            rule=row["rule"],
+            sides=tuple(sides.get(row["finding"], ())),
+            veiled=bool(veiled & set(row["codes"])),
         )
-    return found
-
-
-def _side(side: Any) -> Side:
-    if not isinstance(side, dict):
-        return Side(str(side))
-    return Side(
-        quote=str(side.get("quote") or side.get("passage") or ""),
-        url=str(side.get("url") or ""),
-        page_role=str(side.get("page_role") or side.get("role") or ""),
-        seen=str(side.get("seen") or ""),
-    )
+        for row in rows(connection, _FINDINGS)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
