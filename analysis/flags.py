@@ -19,6 +19,7 @@ from data.canonical import sha256
 from data.case import Case
 from data.codebook import Codebook
 from data.records import Kind, Observation, Service
+from data.referral import halt_new
 from data.roles import page_role
 from data.store import append, observations, reading, rows, transaction, writing
 from data.stored import StoredTexts
@@ -86,6 +87,7 @@ def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summ
         run.read(todo[start : start + _BATCH], services)
     if todo or reanalysis or method not in methods:
         run.sign(reanalysis)
+    halt_new(case)
     return Summary(method, run.done, run.passages, len(run.seen), run.flags, reanalysis, run.unread)
 
 
