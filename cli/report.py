@@ -29,6 +29,7 @@ def report(
     case: CaseOption = None,
 ) -> None:
     """Write the report: one HTML file that holds all it needs and asks for nothing when it is opened."""
+    from analysis.masking import Masker
     from analysis.report.gather import gather
     from analysis.report.html import render
     from data.canonical import sha256
@@ -36,7 +37,7 @@ def report(
     opened = the_case(case)
     names = tuple(service or ())
     try:
-        snapshot = gather(opened, names)
+        snapshot = gather(opened, names, masker=Masker.of(opened))
     except KeyError as error:
         name = str(error.args[0])
         near = difflib.get_close_matches(name, opened.services(), n=1)

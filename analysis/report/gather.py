@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import duckdb
 
+from analysis.masking import Masker, find, is_third_party
 from analysis.report.shown import CONTEXT_CHARACTERS, QUOTE_CHARACTERS
 from analysis.report.snapshot import (
     Asked,
@@ -48,8 +49,6 @@ from data.records import Service
 from data.seal import seal_state
 from data.store import reading, rows
 
-Mask = Callable[[str], str]
-
 CONTRARY: Final = ("PROHIB", "DISCLAIM", "NEGATED")
 PAGES_LISTED: Final = 200
 SKIPPED_LISTED: Final = 60
@@ -60,13 +59,8 @@ TIES_LISTED: Final = 30
 CHANGES_LISTED: Final = 40
 
 
-def unmasked(text: str) -> str:
-    """The mask that hides nothing."""
-    return text
-
-
-def gather(case: Case, services: Sequence[str] = (), *, mask: Mask = unmasked) -> Snapshot:
-    """Read the case once. *services* limits the report to these names; *mask* hides persons in every quoted text.
+def gather(case: Case, services: Sequence[str] = (), *, masker: Masker | None = None) -> Snapshot:
+    """Read the case once. *services* limits the report to these names; *masker* hides third parties in quoted text.
 
     Raises ``KeyError`` with the name for a service that the case does not list.
     """
@@ -76,7 +70,7 @@ def gather(case: Case, services: Sequence[str] = (), *, mask: Mask = unmasked) -
             raise KeyError(name)
     chosen = [service for name, service in listed.items() if not services or name in services]
     with reading(case) as connection:
-        return _Reader(case, connection, chosen, tuple(services), mask).snapshot()
+        return _Reader(case, connection, chosen, tuple(services), masker).snapshot()
 
 
 class _Reader:
@@ -88,9 +82,10 @@ class _Reader:
         connection: duckdb.DuckDBPyConnection,
         services: list[Service],
         selected: tuple[str, ...],
-        mask: Mask,
+        masker: Masker | None,
     ) -> None:
-        self.case, self.connection, self.services, self.selected, self.mask = case, connection, services, selected, mask
+        self.case, self.connection, self.services, self.selected = case, connection, services, selected
+        self.masker = masker
         self.codebook = load_codebook()
         self.law = load_law()
         self.texts: dict[tuple[str, str], dict[str, Any]] = {}
@@ -101,6 +96,7 @@ class _Reader:
         self.numbers = {service.service: number for number, service in enumerate(services, 1)}
         self.hidden: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
         self.words: dict[str, set[str]] = defaultdict(set)
+        self.stances: dict[tuple[str, int], set[str]] = defaultdict(set)
 
     def snapshot(self) -> Snapshot:
         visits = _by(self._rows(_VISITS), "service")
@@ -167,6 +163,7 @@ class _Reader:
             media_without_alt=sum(dossier.media_without_alt for dossier in dossiers),
             selected=self.selected,
             undefined=self._undefined(marks),
+            masked=self.masker is not None,
         )
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
@@ -174,6 +171,34 @@ class _Reader:
 
     def _one(self, sql: str) -> dict[str, Any]:
         return self._rows(sql)[0]
+
+    # --- masking
+
+    def mask(self, text: str) -> str:
+        """Words that stand by themselves, as they may be shown."""
+        return self.masker(text) if self.masker is not None else text
+
+    def _masked(self, row: dict[str, Any], third_party: bool) -> tuple[str, str, str]:
+        """The words before, in and after the quote. They are masked as one text, so that no name is cut in two."""
+        parts = [row["before"], row["quote"], row["after"]]
+        if self.masker is None:
+            return parts[0], parts[1], parts[2]
+        text = "".join(parts)
+        start, end = len(parts[0]), len(parts[0]) + len(parts[1])
+        out = ["", "", ""]
+
+        def put(left: int, right: int) -> None:
+            for number, (low, high) in enumerate(((0, start), (start, end), (end, len(text)))):
+                out[number] += text[max(left, low) : max(min(right, high), max(left, low))]
+
+        last = 0
+        for item in find(text, self.masker.key, third_party=third_party, own=self.masker.own):
+            put(last, item.start)
+            inside = item.start < end and start < item.end
+            out[1 if inside else 0 if item.end <= start else 2] += item.token
+            last = item.end
+        put(last, len(text))
+        return out[0], out[1], out[2]
 
     # --- marks
 
@@ -188,6 +213,7 @@ class _Reader:
         """Rows of marks by service, without anything sensitive."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in self._rows(_MARKS):
+            self.stances[(row["text_id"], row["ordinal"])].add(row["stance"])
             if self._open(row):
                 found[row["service"]].append(row)
         return found
@@ -220,19 +246,24 @@ class _Reader:
             same[(row["code"], row["stance"], row["quote"], row["before"][-80:], row["after"][:80])].append(row)
         return [self._indicator(dossier, group) for group in same.values()]
 
+    def _third_party(self, row: dict[str, Any]) -> bool:
+        stances = self.stances.get((row["text_id"], row["ordinal"]), ())
+        return is_third_party(stances, row["page_role"], row["heading"], f"{row['before']}{row['quote']}{row['after']}")
+
     def _indicator(self, dossier: int, group: list[dict[str, Any]]) -> Indicator:
         first = group[0]
         places: dict[tuple[str, str], dict[str, Any]] = {}
         for row in group:
             places.setdefault((row["url"], row["text_sha256"]), row)
         shown = list(places.values())[:SIGHTINGS_LISTED]
+        before, quote, after = self._masked(first, self._third_party(first))
         return Indicator(
             flag=first["flag"],
             code=first["code"],
             stance=first["stance"],
-            quote=self.mask(first["quote"]),
-            before=self.mask(first["before"]),
-            after=self.mask(first["after"]),
+            quote=quote,
+            before=before,
+            after=after,
             heading=self.mask(first["heading"]),
             list_intro=self.mask(first["list_intro"]),
             lang=first["lang"],
@@ -472,13 +503,15 @@ class _Reader:
         return text
 
     def _side(self, row: dict[str, Any]) -> Side:
+        third_party = row["kind"] in _REPEATED or self._third_party(row)
+        before, quote, after = self._masked(row, third_party)
         return Side(
             part=row["part"],
             service=row["service"],
             says=self.mask(self._quiet(row["says"], [row["service"]])),
-            before=self.mask(row["before"]),
-            quote=self.mask(row["quote"]),
-            after=self.mask(row["after"]),
+            before=before,
+            quote=quote,
+            after=after,
             url=defang(row["url"]),
             page_role=row["page_role"],
             seen=row["seen"],
@@ -558,6 +591,9 @@ _VISIT_MEANING: Final = {
     "not_visited": "The service is on the list; no visit of it is on file.",
     "nothing": "The visit ended without any answer on file.",
 }
+
+# Kinds of findings whose sides are words that are put in other people's mouths.
+_REPEATED: Final = frozenset({"duplicate", "near-duplicate"})
 
 _KINDS: Final = {
     "http": "HTTP redirect",
@@ -805,7 +841,7 @@ ORDER BY list_position(['found', 'explained', 'not_determinable', 'met'], f.stat
 """
 
 _SIDES: Final = f"""
-SELECT s.finding, s.part, s.service, s.says, s.url, s.page_role, s.seen, s.last_seen, s.text_sha256, s.observation,
+SELECT s.finding, s.kind, s.part, s.service, s.says, s.url, s.page_role, s.seen, s.last_seen, s.text_sha256, s.observation,
        s.text_id, s.ordinal, s.start, s."end", coalesce(s.heading, '') AS heading, coalesce(s.list_intro, '') AS list_intro,
        s.quote[:{QUOTE_CHARACTERS}] || CASE WHEN length(s.quote) > {QUOTE_CHARACTERS} THEN '…' ELSE '' END AS quote,
        coalesce(CASE WHEN s.quote_start >= 0 AND s.quote_end <= length(s.passage)

@@ -327,6 +327,7 @@ class Snapshot:
     media_without_alt: int = 0
     selected: tuple[str, ...] = ()
     undefined: tuple[tuple[str, int], ...] = ()
+    masked: bool = False
 
     @property
     def reached(self) -> int:

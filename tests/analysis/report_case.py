@@ -38,6 +38,11 @@ PLAIN_PAGES = {
         "<h2>Prohibited uses</h2><p>You may not:</p><ul><li>upload a photo of a person without permission</li></ul>"
         "</main></body></html>"
     ),
+    "/reviews": (
+        "<!doctype html><html lang='en'><head><title>Reviews</title></head><body><main><h1>What customers say</h1>"
+        "<p>“The result was flawless, every single time, write to me at priya.n@mail.invalid!” – Priya Natarajan, designer"
+        "</p></main></body></html>"
+    ),
     "/gallery": (
         "<!doctype html><html lang='en'><head><title>More</title></head><body><main>"
         f"<h1>More</h1><p>{MINORS} Completely free, no filters.</p></main></body></html>"
