@@ -680,12 +680,12 @@ class _Check:
             for raw in file:
                 count += 1
                 line = raw[:-1]
+                if open_end and not raw.endswith(b"\n"):
+                    return head, count - 1
                 at = raw.find(b'"prev":"')
                 if raw[at + 8 : at + 72] != head.encode() or at < 0:
                     self.report.wrong(name, f"line {count} does not follow from the one before")
                 if not raw.endswith(b"\n"):
-                    if open_end:
-                        return head, count - 1
                     self.report.wrong(name, f"line {count} is not finished")
                     line = raw
                 head = _sha256(line)
