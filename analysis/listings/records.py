@@ -31,7 +31,19 @@ _KNOWN: Final = (
     ),
     (
         "model-library",
-        frozenset({"modelVersions", "modelId", "pipeline_tag", "creator", "baseModel", "library_name", "cardData"}),
+        frozenset(
+            {
+                "modelVersions",
+                "modelId",
+                "pipeline_tag",
+                "creator",
+                "baseModel",
+                "library_name",
+                "cardData",
+                "likes",
+                "downloads",
+            }
+        ),
     ),
 )
 _ADS: Final = frozenset({"meta-ads", "google-ads", "tiktok-ads"})
@@ -172,6 +184,10 @@ def _model(value: dict[str, Any]) -> Listing:
     return sheet.done()
 
 
+# These libraries answer with the fields that were asked for: a field that is not there was not asked for, or there is none.
+_NOT_HELD: Final = "the record does not hold it: it was not asked for, or there is none"
+
+
 def _meta(value: dict[str, Any]) -> Listing:
     expected = ("title", "ad_text", "landing", "run_dates", "advertiser", "payer", "reach", "age_rating")
     sheet = Sheet("meta-ads", "ad", expected)
@@ -202,6 +218,7 @@ def _meta(value: dict[str, Any]) -> Listing:
     ages = value.get("target_ages")
     if isinstance(ages, list) and ages:
         sheet.put("age_rating", f"shown to ages {' to '.join(map(str, ages))}", "#/target_ages")
+    sheet.doubt = sheet.doubt or _NOT_HELD
     return sheet.done()
 
 
@@ -243,6 +260,7 @@ def _tiktok(value: dict[str, Any]) -> Listing:
         for field in ("ad_text", "landing"):
             sheet.unparsed(field, "the library's list does not carry it; its record of the single advertisement does")
     sheet.unparsed("title", "the library gives advertisements no name")
+    sheet.doubt = sheet.doubt or _NOT_HELD
     return sheet.done()
 
 

@@ -53,6 +53,7 @@ def read_google_play(page: BeautifulSoup) -> Listing:
         words = item.select_one('[data-review-text], [jsname="fbQN7e"], div:nth-of-type(2)')
         if isinstance(words, Tag):
             sheet.put("reviews", words.get_text(" "), "[data-review-id]")
+    _reviews(sheet)
     return sheet.done()
 
 
@@ -119,7 +120,13 @@ def read_app_store(page: BeautifulSoup) -> Listing:
     developer = page.select_one('a[href*="/developer/"]')
     if sheet.mark("the link to the developer's page", there=isinstance(developer, Tag)) and developer is not None:
         sheet.put("other_apps", developer["href"], 'a[href*="/developer/"]')
+    _reviews(sheet)
     return sheet.done()
+
+
+def _reviews(sheet: Sheet) -> None:
+    if not any(name == "reviews" for name, _ in sheet.found):
+        sheet.unparsed("reviews", "none stood in the page as it was stored; the store loads them by script")
 
 
 def _terms(page: BeautifulSoup) -> dict[str, str]:

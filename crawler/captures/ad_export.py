@@ -76,6 +76,9 @@ def read_ad_csv(path: Path, limit: int) -> Iterator[Item]:
 
 
 def _ad(value: dict[str, Any], source: bytes, place: Place, limit: int, saved: str) -> Item:
+    answer = value.get("data")
+    if not ad_library(value) and isinstance(answer, dict):
+        value = answer  # an answer with one advertisement
     library = ad_library(value)
     if not library:
         return LeftOut(place, "import.unknown-item", "not an advertisement of a known library", size=len(source))

@@ -107,7 +107,7 @@ class _Reader:
         """Records from byte *at*. Returns where to begin again, -1 at the end."""
         self.file.seek(at)
         records = _Records(self.file)
-        offset = at
+        offset = end = at
         try:
             while (record := next(records, None)) is not None:
                 self.number += 1
@@ -122,6 +122,7 @@ class _Reader:
                 if short:
                     yield Unreadable(self._place(offset), _short(short))
                 records.read_to_end()
+                end = records.offset
                 yield from self._faults(records)
         except _FAULTS as error:
             yield from self._faults(records)
@@ -131,6 +132,13 @@ class _Reader:
             yield Unreadable(self._place(offset), _why(error))
             return self._next_start(offset + 1)
         yield from self._faults(records)
+        # warcio ends quietly where a gzip member breaks off before its record's head is whole.
+        self.file.seek(end)
+        if self.file.read(4096).strip(b"\x00\r\n "):
+            yield Unreadable(
+                self._place(end), "not a record: the data breaks off or is damaged before a record's head is whole"
+            )
+            return self._next_start(end + 1)
         return -1
 
     def _broken_member(self, offset: int, short: int, found: list[Item]) -> Generator[Item, None, int]:
