@@ -195,7 +195,12 @@ class Fetcher:
         return _Streaming(self._pool, request)
 
     async def _read_body(self, fetched: Fetched, response: httpcore.Response, stream: object) -> None:
-        decoder = _Decoder(fetched.header("content-encoding"), self._limits.body)
+        try:
+            decoder = _Decoder(", ".join(fetched.all_headers("content-encoding")), self._limits.body)
+        except _BadCodingError as error:
+            coding = guard.Verdict(False, "response.coding", str(error))
+            _refuse(fetched, stream, Outcome.DECODE_ERROR, coding)
+            return
         wire = hashlib.sha256()
         body = bytearray()
         judged = False

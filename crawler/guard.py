@@ -311,9 +311,7 @@ _DATA_URI = re.compile(
         (?P<payload>[^"'<>)`\s\\]*(?:\\[^"'<>`][^"'<>)`\s\\]*)*)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_DATA_FIRST = re.compile(
-    r"(?:(?<![\w-])d|&\#(?:x0*[46]4|0*(?:68|100));?|\\0*[46]4\s?|\\x[46]4|\\u00[46]4)\Z", re.IGNORECASE
-)
+_DATA_FIRST = re.compile(r"(?:d|&\#(?:x0*[46]4|0*(?:68|100));?|\\0*[46]4\s?|\\x[46]4|\\u00[46]4)\Z", re.IGNORECASE)
 _RUN = re.compile(
     r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]"
     r"(?>[A-Za-z0-9+/_-]+|\\/|\\[rn]|%2[bBfF]|=?\\?\r?\n[ \t]*(?=[A-Za-z0-9+/_-]{40}))*+={0,2}"
@@ -386,10 +384,22 @@ def _data_uris(text: str, lower: bytes) -> list[tuple[int, int, str]]:
             found = _DATA_URI.match(text, at) if first else None
             if first and found:
                 after = found.end()
-                if _is_payload(found):
-                    spans.append((first.start(), found.end(), "data-uri"))
+                # "metadata:" is a word, unless what follows says that it is none.
+                begin = first.start()
+                inside = begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] in "_-") and text[begin] in "dD"
+                if "base64" in found["type"].lower() if inside else _is_payload(found):
+                    spans.append((begin, found.end(), "data-uri"))
             at = lower.find(hint, after)
+    if b";base64," in lower:
+        # What the store gate would refuse is taken out, or the whole page would be lost with it.
+        spans += [(found.start(), found.end(), "data-uri") for found in _PLAIN_DATA_URI.finditer(text)]
     return spans
+
+
+_PLAIN_DATA_URI = re.compile(
+    r"data:[a-z]+/[a-z0-9.+-]+(?:;[^,\"'<>\s]{0,100})?;base64,[A-Za-z0-9+/%][A-Za-z0-9+/%=_-]*",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def _runs(text: str, plain: bytes) -> list[tuple[int, int, str]]:
@@ -516,13 +526,17 @@ def _is_payload(found: re.Match[str]) -> bool:
     return "base64" in kind or "/" in kind or len(payload) >= 64
 
 
+_PLAIN_RUN = re.compile(r"[A-Za-z0-9+/]{256,}")
+
+
 def _is_encoded(run: str) -> bool:
     """Whether a long run of base64's letters is an encoding rather than a very long path, slug or name."""
     letters = run.replace("\\/", "/")
     if letters.count("/") + letters.count("-") + letters.count("_") > len(letters) // 12:
         # Paths and slugs: their words are short. An encoding has a separator about every 32 letters.
         words = re.split(r"[/_-]", letters)
-        return max(map(len, words)) >= BASE64_RUN
+        inner = (part for part in _PLAIN_RUN.findall(letters) if part != letters)
+        return max(map(len, words)) >= BASE64_RUN or any(map(_is_encoded, inner))
     has_cases = letters.lower() != letters and letters.upper() != letters
     return has_cases or letters.startswith(_RASTER_MARKS) or len(set(letters)) > 12
 
