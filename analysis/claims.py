@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import spacy
 from spacy.language import Language
@@ -54,6 +54,8 @@ class Label:
     confidence: float
     rule: str
 
+
+REFERRAL_SHARE: Final = 0.6  # of the threshold, for codes of kind `referral`
 
 if not Doc.has_extension("plainview"):
     Doc.set_extension("plainview", default=None)
@@ -137,13 +139,19 @@ class _Labels:
         for sight in desk.seen:
             matches = by_code.pop(sight.code, [])
             confidence = self._confidence(sight.logit, matches)
-            if confidence >= self._join_settings["threshold"]:
+            if confidence >= self._threshold(sight.code):
                 labels.extend(self._sighted(desk, sight, matches, confidence))
         for code, matches in by_code.items():
             confidence = self._confidence(self._join_settings["floor"], matches)
-            if confidence >= self._join_settings["threshold"]:
+            if confidence >= self._threshold(code):
                 labels.extend(label for label in self._by_rules(desk, confidence) if label.code == code)
         return labels
+
+    def _threshold(self, code: str) -> float:
+        """The confidence from which a code is labelled; lower for referral codes, where recall comes first."""
+        assert self._join_settings is not None
+        threshold = self._join_settings["threshold"]
+        return threshold * REFERRAL_SHARE if code in self._codebook.referral_codes else threshold
 
     def _confidence(self, logit: float, matches: Sequence[Match]) -> float:
         """Calibrated probability that the code is there, from the reader's score and the rules that matched."""

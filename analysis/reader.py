@@ -29,6 +29,7 @@ LONGEST: Final = 160  # pieces of a passage read at once; longer ones are read i
 CONTEXT: Final = 40  # pieces of context
 OVERLAP: Final = 40
 HEADS: Final = 12
+EXIT_LAYER: Final = 2  # after it a passage that plainly claims nothing is let go
 
 Array = npt.NDArray[np.float32]
 
@@ -105,6 +106,15 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30, 30))), dtype=np.float32)
 
 
+def _exit_weights(folder: Path) -> tuple[Array, float] | None:
+    if not (folder / "gate.npz").exists():
+        return None
+    with np.load(folder / "gate.npz") as stored:
+        if "exit.weight" not in stored.files:
+            return None
+        return stored["exit.weight"].astype(np.float32), float(stored["exit.bias"])
+
+
 def layer_states(x: Array, w: dict[str, Array], prefix: str = "") -> Array:
     """One transformer layer over the states ``x`` of one sequence; ``w`` holds input-major matrices."""
     length, width = x.shape
@@ -122,12 +132,20 @@ def layer_states(x: Array, w: dict[str, Array], prefix: str = "") -> Array:
 class Reader:
     """The reader with its weights in memory (about 60 MB)."""
 
-    def __init__(self, weights: dict[str, Array], pieces: WordPiece, settings: dict[str, Any], sha256: str) -> None:
+    def __init__(
+        self,
+        weights: dict[str, Array],
+        pieces: WordPiece,
+        settings: dict[str, Any],
+        sha256: str,
+        exit_weights: tuple[Array, float] | None = None,
+    ) -> None:
         self._w = weights
         self.pieces = pieces
         self.codes: tuple[str, ...] = tuple(settings["codes"])
         self.stances: tuple[str, ...] = tuple(settings["stances"])
         self.settings = settings
+        self._exit = exit_weights
         self.sha256 = sha256
         self.depth = int(settings["layers"])
         self._layers = [{key: weights[f"layers.{n}.{key}"] for key in self._keys()} for n in range(self.depth)]
@@ -151,7 +169,7 @@ class Reader:
         with np.load(file) as stored:
             weights = unpack({name: stored[name] for name in stored.files})
         settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
-        return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest())
+        return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest(), _exit_weights(folder))
 
     def layer(self, number: int) -> dict[str, Array]:
         """The weights of one layer, matrices input-major."""
@@ -192,21 +210,62 @@ class Reader:
 
     def states(self, ids: Sequence[int], types: Sequence[int], layers: int | None = None) -> Array:
         """Hidden states of one sequence after ``layers`` layers (default: all), shape (pieces, width)."""
+        return self._through(self._embedded(ids, types), self._layers[:layers])
+
+    def _embedded(self, ids: Sequence[int], types: Sequence[int]) -> Array:
         w = self._w
         x = w["word.weight"][list(ids)] + w["pos.weight"][: len(ids)] + w["typ.weight"][list(types)]
-        x = _normalise(x, w["ln.weight"], w["ln.bias"])
-        for layer in self._layers[:layers]:
+        return _normalise(x, w["ln.weight"], w["ln.bias"])
+
+    @staticmethod
+    def _through(x: Array, layers: Sequence[dict[str, Array]]) -> Array:
+        for layer in layers:
             x = layer_states(x, layer)
         return x
+
+    def glance(self, context: Context, layers: int = EXIT_LAYER) -> Array:
+        """What the first layers make of a passage: its first state beside the mean of its own, shape (2 * width,)."""
+        sequence, types, offset = self._sequence(context)
+        x = self.states(sequence, types, layers)
+        return np.concatenate([x[0], x[offset:-1].mean(0)])
+
+    def summary(self, page_role: str, heading: str, list_intro: str, text: str) -> Array:
+        """A passage as one vector: the logit of each code, then the mean of its last states."""
+        sequence, types, offset = self._sequence((page_role, heading, list_intro, text or "."))
+        x = self.states(sequence, types)
+        body = x[offset:-1] if len(x) > offset + 1 else x
+        return np.concatenate([self._code_logits(x, body), body.mean(0)])
+
+    def _sequence(self, context: Context) -> tuple[list[int], list[int], int]:
+        """Piece ids, segment types, and where the passage begins; the passage cut to one window."""
+        ids = self.pieces.encode(context[3])[0][:LONGEST]
+        before = self._context(*context[:3])
+        offset = len(before) + 2
+        sequence = [self.pieces.cls, *before, self.pieces.sep, *ids, self.pieces.sep]
+        return sequence, [0] * offset + [1] * (len(ids) + 1), offset
+
+    def _code_logits(self, x: Array, body: Array) -> Array:
+        w = self._w
+        attention = _softmax((w["query"] @ body.T) / np.float32(8))
+        return np.asarray(
+            ((attention @ body) * w["wc"]).sum(-1) + w["uc.weight"] @ x[0] + w["uc.bias"], dtype=np.float32
+        )
 
     def _window(self, before: tuple[int, ...], ids: list[int], starts: list[int], ends: list[int]) -> Seen:
         w, pieces = self._w, self.pieces
         offset = len(before) + 2
         sequence = [pieces.cls, *before, pieces.sep, *ids, pieces.sep]
-        x = self.states(sequence, [0] * offset + [1] * (len(ids) + 1))
+        x = self._embedded(sequence, [0] * offset + [1] * (len(ids) + 1))
+        begin = 0
+        if self._exit is not None:
+            begin = EXIT_LAYER
+            x = self._through(x, self._layers[:EXIT_LAYER])
+            weight, bias = self._exit
+            if float(np.concatenate([x[0], x[offset:-1].mean(0)]) @ weight) + bias < 0:
+                return ()
+        x = self._through(x, self._layers[begin:])
         body = x[offset : offset + len(ids)]
-        attention = _softmax((w["query"] @ body.T) / np.float32(8))
-        logits = ((attention @ body) * w["wc"]).sum(-1) + w["uc.weight"] @ x[0] + w["uc.bias"]
+        logits = self._code_logits(x, body)
         chosen = np.flatnonzero(logits > self.settings["floor"])
         if not len(chosen):
             return ()

@@ -1,0 +1,166 @@
+"""The claims pipeline on material made by others: speed beside spaCy, false flags on real pages, two public corpora.
+
+`python tests/benchmarks/claims.py speed|everyday|dark-patterns|clauses`. `speed` wants en_core_web_sm beside spaCy and
+says so where it is absent; `dark-patterns` wants scikit-learn (group `train`).
+"""
+
+# ruff: noqa: T201 - the table is what a benchmark is for
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import platform
+import re
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import spacy
+
+from analysis.claims import Claims, Reading
+from analysis.clauses import Clauses, evaluate_clauses
+from analysis.folding import fold
+from analysis.passages import extract
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def everyday_readings(odd_only: bool) -> list[Reading]:
+    """Unique passages of the 199 real pages, with their headings; role `home`, as on a service's own page."""
+    seen: dict[tuple[str, str, str], Reading] = {}
+    for path in sorted((SHARED / "webpages" / "html").glob("*.html.gz")):
+        if odd_only and int(path.name.split(".")[0]) % 2 == 0:
+            continue  # the reader has learned from passages of the even pages
+        found = extract(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
+        for passage in found.passages:
+            text = found.text[passage.start : passage.end]
+            seen[(text, passage.heading, passage.list_intro)] = Reading(
+                text, passage.heading, passage.list_intro, "home", passage.zone
+            )
+    return list(seen.values())
+
+
+def speed(limit: int, rounds: int) -> None:
+    """Passages a second, interleaved rounds, medians; the same unique passages for each."""
+    readings = everyday_readings(odd_only=False)[:: max(1, 36_000 // limit)][:limit]
+    texts = [reading.text for reading in readings]
+    claims, blank = Claims.load(), spacy.blank("en")
+    runs: dict[str, Callable[[], object]] = {
+        "spacy.blank('en')": lambda: list(blank.pipe(texts, batch_size=256)),
+        "claims": lambda: list(claims.read(readings)),
+    }
+    try:
+        full = spacy.load("en_core_web_sm")
+    except OSError:
+        print("en_core_web_sm is not installed: no ratio to it")
+    else:
+        runs["en_core_web_sm"] = lambda: list(full.pipe(texts, batch_size=256))
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            begin = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - begin)
+    own = statistics.median(times["claims"])
+    print(f"{len(texts)} unique passages, {statistics.mean(len(t) for t in texts):.0f} characters on average")
+    print(
+        f"{platform.machine()}, Python {platform.python_version()}, spaCy {version('spacy')}, numpy {version('numpy')}"
+    )
+    for name, values in times.items():
+        middle = statistics.median(values)
+        print(f"{name:<20}{len(texts) / middle:>10.0f} passages/s   claims is {middle / own:.2f} times as fast")
+
+
+def everyday(show: int) -> None:
+    """Flags per 1,000 passages of real marketing pages that the weights have not seen."""
+    claims = Claims.load()
+    readings = everyday_readings(odd_only=True)
+    codes: Counter[str] = Counter()
+    flagged = []
+    for reading, labels in zip(readings, claims.read(readings), strict=True):
+        raised = [label for label in labels if label.stance in claims.codebook.flag_stances]
+        codes.update({label.code for label in raised})
+        if raised:
+            flagged.append((reading, raised))
+    print(f"{len(readings)} passages, {len(flagged)} with a flag: {1000 * len(flagged) / len(readings):.1f} per 1,000")
+    print(", ".join(f"{code} {count}" for code, count in codes.most_common()))
+    for reading, raised in flagged[:: max(1, len(flagged) // show)] if show else []:
+        names = " ".join(f"{label.code}.{label.stance}({label.confidence:.2f},{label.rule})" for label in raised)
+        print(f"  {names}  [{reading.heading[-40:]}] {reading.text[:110]!r}")
+
+
+def dark_patterns() -> None:
+    """Stratified 5-fold as published (Yada et al. 2022), and folds grouped by digit-normalised template."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import GroupKFold, StratifiedKFold
+    from sklearn.svm import LinearSVC
+
+    from analysis.reader import Reader
+
+    with (SHARED / "dark_patterns_yada2022" / "dataset.tsv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    truth = np.array([int(row["label"]) for row in rows])
+    texts = [re.sub(r"\d", "0", fold(row["text"]).text) for row in rows]
+    reader = Reader.load()
+    assert reader is not None
+    own = np.array([reader.summary("home", "", "", fold(row["text"]).text) for row in rows])
+    own = (own - own.mean(0)) / (own.std(0) + 1e-6) / np.sqrt(own.shape[1])
+
+    def split_f1(train: np.ndarray, test: np.ndarray) -> float:
+        words = TfidfVectorizer(ngram_range=(1, 3), token_pattern=r"[a-z0-9$%!]+", sublinear_tf=True)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+        seen, unseen = [texts[n] for n in train], [texts[n] for n in test]
+        x = hstack([words.fit_transform(seen), letters.fit_transform(seen), csr_matrix(own[train])])
+        z = hstack([words.transform(unseen), letters.transform(unseen), csr_matrix(own[test])])
+        model = LinearSVC(C=1.0, random_state=1).fit(x.tocsr(), truth[train])
+        return float(f1_score(truth[test], model.predict(z.tocsr())))
+
+    groups = np.unique(texts, return_inverse=True)[1]
+    protocols = {
+        "stratified 5-fold": StratifiedKFold(5, shuffle=True, random_state=42).split(texts, truth),
+        "grouped by template": GroupKFold(5).split(texts, truth, groups),
+    }
+    for name, folds in protocols.items():
+        scores = [split_f1(train, test) for train, test in folds]
+        print(f"{name:<22}F1 {np.mean(scores):.3f} ± {np.std(scores):.3f}")
+
+
+def clauses() -> None:
+    """The eight unfair-clause types on the dev split, with `none` as ninth class."""
+    layer = Clauses.load()
+    assert layer is not None
+    corpus = {clause.id: clause.corpus for clause in layer.clauses}
+    lines = (SHARED / "unfair_tos" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    predicted = [frozenset(corpus[name] for name in layer.read_sentence(row["text"])) for row in rows]
+    scores = evaluate_clauses([frozenset(row["labels"]) for row in rows], predicted, list(corpus.values()))
+    print(f"macro-F1 {scores.macro:.3f}, micro-F1 {scores.micro:.3f}; {scores.f1}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["speed", "everyday", "dark-patterns", "clauses"])
+    parser.add_argument("--limit", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--show", type=int, default=0, help="how many flagged passages to print")
+    chosen = parser.parse_args()
+    if chosen.what == "speed":
+        speed(chosen.limit, chosen.rounds)
+    elif chosen.what == "everyday":
+        everyday(chosen.show)
+    elif chosen.what == "dark-patterns":
+        dark_patterns()
+    else:
+        clauses()
+
+
+if __name__ == "__main__":
+    main()
