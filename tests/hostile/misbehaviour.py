@@ -74,15 +74,15 @@ def redirect(target: str, status: int = 302) -> Answer:
 
 
 def _bomb_gzip() -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     block = b"words and words " * 65536
-    return b"".join(packer.compress(block) for _ in range(300)) + packer.flush()
+    return b"".join(packer.compress(block) for _ in range(60)) + packer.flush()
 
 
 def _bomb_zstd() -> bytes:
     packer = zstandard.ZstdCompressor(level=3).compressobj()
     block = b"words and words " * 65536
-    return b"".join(packer.compress(block) for _ in range(300)) + packer.flush()
+    return b"".join(packer.compress(block) for _ in range(60)) + packer.flush()
 
 
 async def _counting(asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -164,7 +164,7 @@ def misbehaviours() -> Iterator[Misbehaviour]:
         coded(gzip.compress(_bomb_gzip()), "gzip, gzip"),
     )
     yield one("bomb-br", "A brotli bomb is cut at the limit", "too_large",
-              coded(brotli.compress(b"words and words " * 4_000_000, quality=1), "br"))  # fmt: skip
+              coded(brotli.compress(b"words and words " * 1_000_000, quality=1), "br"))  # fmt: skip
     yield one("bomb-zstd", "A zstd bomb is cut at the limit", "too_large", coded(_bomb_zstd(), "zstd"))
     for coding in ("gzip", "br", "zstd", "deflate"):
         yield one(

@@ -24,12 +24,12 @@ POLICY = """
 page_budget = 15
 delay_seconds = 0.0
 concurrency_per_host = 2
-visits_at_once = 12
+visits_at_once = 24
 render = "never"
 profiles = false
 allow_private = ["127.0.0.0/8"]
-timeout_seconds = 3.0
-page_seconds = 6.0
+timeout_seconds = 6.0
+page_seconds = 12.0
 max_body_bytes = 5_000_000
 """
 
