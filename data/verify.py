@@ -43,7 +43,7 @@ _BLOCK = 1 << 20
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _VISIT_FILES = ("visit.json", "attempts.jsonl", "addresses.jsonl", "records.warc.gz")
-_CASE_FILES = {"case.toml", "case.duckdb", "case.duckdb.wal", "case.lock", "ledger.jsonl"}
+_CASE_FILES = {"case.toml", "case.duckdb", "case.duckdb.wal", "case.lock", "ledger.jsonl", "masking.key"}
 _CASE_FOLDERS = {"evidence", "spool", "seals", "exports"}
 
 
