@@ -41,6 +41,16 @@ _KEYS = (
 )
 
 
+_SAID = {
+    Verdict.CONFIRM: "confirmed",
+    Verdict.REJECT: "rejected",
+    Verdict.CORRECT: "corrected to",
+    Verdict.CODE: "coded",
+    Verdict.UNSURE: "unsure",
+    Verdict.WITHDRAWN: "withdrawn",
+}
+
+
 class Picker(ModalScreen[str]):
     """Choose one of a list by typing the beginning of its name; Enter takes the first."""
 
@@ -204,7 +214,7 @@ class ReviewScreen(App[None]):
         """Draw the unit that the session is at."""
         unit = self.session.unit
         self._put("bar", self._bar(unit))
-        self._put("message", Text(self.message or self.session.suggests_break()))
+        self._put("message", Text(self.session.suggests_break() or self.message, no_wrap=True, overflow="ellipsis"))
         self._put("keys", self._keys(unit))
         if unit is None:
             self._put("category", Text("Nothing is left in this queue.", style="bold"))
@@ -235,7 +245,12 @@ class ReviewScreen(App[None]):
         text = Text()
         if unit.kind == "passage":
             text.append("Passage", style="bold")
-            text.append("  which labels does it carry? (the machine's reading is withheld)")
+            text.append("  which labels? (the machine's reading is withheld)")
+        elif unit.kind == "finding":
+            text.append(f"Finding {unit.code}", style="bold")
+            text.append(
+                f"  {len(unit.sides)} places, quoted below" if unit.sides else "  an absence; see: plainview show"
+            )
         else:
             code = next((item for item in self.codebook.codes if item.id == unit.code), None)
             text.append(f"{unit.code} {code.title if code else ''}", style="bold")
@@ -280,6 +295,8 @@ class ReviewScreen(App[None]):
 
     def _definition(self, unit: Unit) -> Text:
         code = next((item for item in self.codebook.codes if item.id == unit.code), None)
+        if unit.kind == "finding":
+            return Text(f"Do these words bear out what the first lines say? Rule {unit.rule}.")
         if code is None or unit.kind == "passage":
             return Text("Label what the operator, a customer, the press … says for or against a code. n: no label.")
         text = Text(code.definition)
@@ -292,7 +309,10 @@ class ReviewScreen(App[None]):
     def _keys(self, unit: Unit | None) -> Text:
         if unit is None:
             return Text("z undo   q quit")
-        first = "c add label  enter save  n none" if unit.kind == "passage" else "y confirm  n reject  c code  s stance"
+        first = {
+            "passage": "c add label  enter save  n none",
+            "finding": "y it does  n it does not",
+        }.get(unit.kind, "y confirm  n reject  c code  s stance")
         text = Text(f"{first}  u unsure  r reveal", style="bold")
         text.append("\nt note  z undo  k skip  v next service  d definition  ? help  q quit", style="")
         return text
@@ -319,8 +339,9 @@ class ReviewScreen(App[None]):
             self.message = "Look at it first (r), or skip it (k)."
         else:
             try:
-                self.session.decide(verdict, labels)
-                self.message = ""
+                made = self.session.decide(verdict, labels)
+                labels_said = ", ".join(made.labels) or ("without a label" if made.verdict == Verdict.CODE else "")
+                self.message = f"On record: {' '.join((_SAID[made.verdict], labels_said)).strip()} (z takes it back)"
             except DecisionError as error:
                 self.message = str(error)
         self.show()
@@ -398,7 +419,7 @@ class ReviewScreen(App[None]):
             self.message = "Look at it first (r), or skip it (k)."
             self.show()
             return False
-        return self.session.unit is not None
+        return self.session.unit is not None and self.session.unit.kind != "finding"
 
     def action_reveal(self) -> None:
         """Show hidden words."""
