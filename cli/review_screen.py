@@ -41,7 +41,7 @@ _KEYS = (
 )
 
 
-_SAID = {
+_SAID: dict[str, str] = {
     Verdict.CONFIRM: "confirmed",
     Verdict.REJECT: "rejected",
     Verdict.CORRECT: "corrected to",
