@@ -55,6 +55,7 @@ SWITCHES = (
     "--disable-remote-fonts",
     "--disable-sync",
     "--dns-prefetch-disable",
+    "--js-flags=--max-old-space-size=512",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--disk-cache-size=1",
@@ -269,7 +270,9 @@ class Browser:
             # Not "domcontentloaded": a page whose script leaves at once never gets there in Playwright's eyes.
             await page.goto(url, wait_until="commit", timeout=self._seconds * 1000)
             await door.loaded()
-            await door.settle()
+            # A page that polls is never done: what it shows after half of its time is what a visitor would read.
+            if not await door.settle(self._seconds / 2):
+                rendered.partial = f"still asking for things after {self._seconds / 2:g} s"
             # A script that has left for elsewhere may be tearing the page down; what stands now is what it showed.
             rendered.html = await page.content()
         except Error as error:
@@ -304,6 +307,8 @@ class _Door:
 
     # Quiet for this long, with nothing pending, is taken as finished.
     QUIET = 0.5
+    # A page that asks for more than this is not brought the rest.
+    MOST = 200
 
     def __init__(self, page: Page, url: str, html: str, bring: Bring, rendered: Rendered) -> None:
         self._page = page
@@ -313,6 +318,7 @@ class _Door:
         self._rendered = rendered
         self._served = False
         self._pending = 0
+        self._asked = 0
         self._left = asyncio.Event()
         self._last = asyncio.get_running_loop().time()
 
@@ -356,13 +362,17 @@ class _Door:
                 future.cancel()
             await asyncio.gather(waiting, left, return_exceptions=True)
 
-    async def settle(self) -> None:
-        """Wait until nothing has been pending for ``QUIET`` seconds."""
+    async def settle(self, seconds: float) -> bool:
+        """Wait until nothing has been pending for ``QUIET`` seconds, *seconds* at most; whether that came to be."""
         loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
         while self._pending or loop.time() - self._last < self.QUIET:
             if self._rendered.left_for and not self._pending:
-                return
+                return True
+            if loop.time() > end:
+                return False
             await asyncio.sleep(0.05)
+        return True
 
     async def _answer(self, route: Route, request: Request) -> None:
         url, kind = request.url, request.resource_type
@@ -381,7 +391,8 @@ class _Door:
             self._rendered.refused.append((url[:500], reason))
             await route.abort("blockedbyclient")
             return
-        answer = await self._bring(url, kind)
+        self._asked += 1
+        answer = await self._bring(url, kind) if self._asked <= self.MOST else None
         if answer is None:
             self._rendered.refused.append((url[:500], "not brought"))
             await route.abort("blockedbyclient")

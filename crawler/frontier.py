@@ -116,6 +116,10 @@ class Frontier:
             self._push(Candidate(link.url, role, depth, found_on, hops))
         return True
 
+    def put(self, candidate: Candidate) -> None:
+        """Queue an address that was decided on before, to be asked for once more."""
+        self._push(candidate)
+
     def pop(self) -> Candidate | None:
         """The next address to fetch, or None when none waits."""
         return heapq.heappop(self._heap)[-1] if self._heap else None

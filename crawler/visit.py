@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from playwright.async_api import BrowserContext
@@ -28,7 +29,7 @@ from data.case import Policy
 from data.outcomes import Outcome
 from data.records import Hop, Observation, PageFacts, Service, Visit
 from data.spool import Spool
-from data.stored import decode_text
+from data.stored import StoredTexts, decode_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ Tell = Callable[[Progress], None]
 # These say that the server does not want the visit now; after three in a row the rest of the site is left alone.
 _UNWELCOME = frozenset({Outcome.BLOCKED, Outcome.CHALLENGE})
 _BLOCKED_STATUS = frozenset({401, 403, 407, 429, 451, 503})
+# These say "later": the site is left in peace and the address asked for once more.
+_BUSY = frozenset({429, 503})
+_LONGEST_WAIT = 120.0
 _UNREACHABLE = frozenset({Outcome.DNS_ERROR, Outcome.REFUSED, Outcome.PRIVATE_ADDRESS, Outcome.TLS_ERROR})
 
 
@@ -109,6 +113,7 @@ class _Look:
     first_outcome: str = ""
     last_outcome: str = ""
     deadline: float = 0.0
+    quiet_until: float = 0.0
     context: BrowserContext | None = None
     robots_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     render_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -122,6 +127,7 @@ class _Look:
         for url in self.service.urls:
             self.frontier.offer(Link(url, "", "entry"), found_on="", depth=0)
         try:
+            await self._make_good()
             await self._work()
             await self._profiles()
         finally:
@@ -177,6 +183,8 @@ class _Look:
         asked = self._asked("entry" if candidate.depth == 0 else "page", candidate)
         fetched = await self._fetch(candidate.url, asked, delay=rules.delay())
         text = readable(fetched)
+        if fetched.status in _BUSY and not candidate.retry_of:
+            candidate, asked, fetched, text = await self._ask_again(candidate, asked, fetched, text)
         self._note(fetched.outcome)
         if fetched.status is not None and 300 <= fetched.status < 400 and fetched.status != 304:
             self._redirected(candidate, asked, fetched, text)
@@ -202,10 +210,24 @@ class _Look:
         if sends_to:
             self._follow(candidate, observation, sends_to, kind)
         if page is not None:
-            self._offer_links(candidate, observation, page, text.text)
+            await self._offer_links(candidate, observation, page, text.text)
             if outcome in (Outcome.OK, Outcome.TRUNCATED) and self._wants_browser(page):
                 await self._render(candidate, observation, fetched, text, page)
         self._report(fetched.url)
+
+    async def _ask_again(
+        self, candidate: Candidate, asked: Asked, fetched: Fetched, text: Text
+    ) -> tuple[Candidate, Asked, Fetched, Text]:
+        """A server that is busy is left in peace for as long as it asks, within bounds, and asked once more."""
+        seconds = min(_retry_after(fetched, 2 * self.policy.delay_seconds), max(0.0, self.deadline - time.monotonic()))
+        outcome, reason, rule = _judge(fetched, ())
+        said = f"{reason}; asked once more after {seconds:.0f} s"
+        first = record(self.spool, fetched, asked, text, outcome=outcome, reason=said, rule=rule)
+        self.quiet_until = time.monotonic() + seconds
+        candidate = replace(candidate, retry_of=first.observation)
+        asked = replace(asked, retry_of=first.observation)
+        again = await self._fetch(candidate.url, asked)
+        return candidate, asked, again, readable(again)
 
     def _read(self, fetched: Fetched, text: Text) -> Page | None:
         if not text.text or not is_html(fetched.type_declared, text.text):
@@ -259,14 +281,16 @@ class _Look:
             link, found_on=source.observation, depth=candidate.depth, hops=hops, from_entry=candidate.depth == 0
         )
 
-    def _offer_links(self, candidate: Candidate, source: Observation, page: Page, html: str) -> None:
+    async def _offer_links(self, candidate: Candidate, source: Observation, page: Page, html: str) -> None:
         kind = self._listed_as(candidate)
         if kind:
             # Where a listing leads is an entry of the same service: it is fetched first, and redirects from it are followed.
             for link in seam_links(html, candidate.url, kind):
                 self.frontier.offer(link, found_on=source.observation, depth=0)
-        for link in page.links:
+        for number, link in enumerate(page.links):
             self.frontier.offer(link, found_on=source.observation, depth=candidate.depth + 1)
+            if number % 200 == 199:
+                await asyncio.sleep(0)  # other visits' time limits run meanwhile
 
     def _listed_as(self, candidate: Candidate) -> str:
         """As what a store page, a bot or an advertisement is listed, also where it redirected; empty for other pages."""
@@ -348,6 +372,9 @@ class _Look:
         )
 
     async def _fetch(self, url: str, asked: Asked, *, scripts: bool = False, delay: float = 0.0) -> Fetched:
+        left = self.quiet_until - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
         self.spool.begin(url)
         headers = {
             "User-Agent": asked.user_agent,
@@ -400,7 +427,7 @@ class _Look:
                 reason=reason,
                 partial=rendered.failed or rendered.partial,
             )
-            self._offer_links(candidate, after, made, guard.scrub(rendered.html).text)
+            await self._offer_links(candidate, after, made, guard.scrub(rendered.html).text)
             for moved in rendered.history:
                 self._follow_history(candidate, after, moved)
         # A meta refresh fires in the browser as well; it is on record already.
@@ -546,6 +573,12 @@ class _Look:
                 self.first_outcome = item.outcome
             self.rendered += item.purpose == "rendered"
         self.frontier.take_up()
+        retried = {item.retry_of for item in self.spool.observations}
+        for item in self.spool.observations:
+            first = item.status in _BUSY and not item.retry_of and item.observation not in retried
+            if first and item.purpose in ("page", "entry"):
+                again = Candidate(item.requested_url, item.role, item.depth, item.found_on, item.hops, item.observation)
+                self.frontier.put(again)
         # Redirect chains that were cut off between an answer and the queueing of where it leads.
         for item in list(self.spool.observations):
             if item.redirect_to and item.purpose in ("page", "entry") and item.outcome != Outcome.REDIRECT_LOOP:
@@ -557,6 +590,26 @@ class _Look:
                     hops=(*item.hops, hop),
                     from_entry=item.depth == 0,
                 )
+
+    async def _make_good(self) -> None:
+        """After an interruption: read again the pages on record whose links or rendering may not have come to be."""
+        if not self.spool.visit.resumed:
+            return
+        texts = StoredTexts(self.spool.folder.parent)
+        rendered = {item.rendered_from for item in self.spool.observations}
+        for item in list(self.spool.observations):
+            if not item.has_text or item.purpose not in ("entry", "page", "rendered"):
+                continue
+            text, content_type = texts.text(item)
+            if not is_html(content_type, text):
+                continue
+            page = read_page(text, item.requested_url, item.headers)
+            candidate = Candidate(item.requested_url, item.role, item.depth, item.found_on, item.hops, item.retry_of)
+            await self._offer_links(candidate, item, page, text)
+            wanted = item.purpose != "rendered" and item.outcome in (Outcome.OK, Outcome.TRUNCATED)
+            if wanted and item.observation not in rendered and self._wants_browser(page):
+                fetched = Fetched(url=item.requested_url, status=item.status, headers=item.headers)
+                await self._render(candidate, item, fetched, Text(text), page)
 
     def _close(self) -> Visit:
         left = self.frontier.leave("visit.closed", "the visit ended first")
@@ -621,6 +674,20 @@ def _judge(fetched: Fetched, walls: tuple[Wall, ...]) -> tuple[Outcome, str, str
     if fetched.status >= 400:
         return Outcome.HTTP_ERROR, f"status {fetched.status}", "status.error"
     return fetched.outcome, fetched.reason, fetched.rule
+
+
+def _retry_after(fetched: Fetched, usual: float) -> float:
+    """Seconds that a busy server asks for (RFC 9110 10.2.3: a number or a date), at most ``_LONGEST_WAIT``."""
+    said = fetched.header("retry-after").strip()
+    try:
+        seconds = (
+            float(said)
+            if said.isascii() and said.isdigit()
+            else (parsedate_to_datetime(said).timestamp() - time.time())
+        )
+    except (ValueError, TypeError, OverflowError):
+        seconds = max(usual, 2.0)
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def _with_walls(facts: PageFacts, walls: tuple[Wall, ...]) -> PageFacts:
