@@ -311,7 +311,7 @@ def _put_network(connection: duckdb.DuckDBPyConnection, net: Network) -> None:
         "operator_edges",
         [
             {"edge": edge.edge, "a": edge.a, "b": edge.b, "weight": edge.weight, "strength": edge.strength(),
-             "decided": edge.decided, "joins": net.joins(edge), "reason": edge.reason()}
+             "decided": edge.decided, "joins": edge.joins, "reason": edge.reason()}
             for edge in net.edges
         ],
     )  # fmt: skip

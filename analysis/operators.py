@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import combinations
 from typing import Any
 
 from analysis.absences import company_name
@@ -28,6 +30,17 @@ _ALL_PAIRS = 40
 """Up to so many holders every pair gets its link; beyond that each is linked with the first, which joins the same cluster."""
 
 _STRONG = 0.8
+_FEW = 3
+"""Up to so many holders an identifier tells who belongs together without another one that agrees."""
+
+_APART = 0.75
+_DOUBT = 0.85
+"""What is left of an edge's weight for each kind of which the two show different values."""
+
+_SINGLE = ("company", "registration", "payment_account", "wallet")
+_AGREE = 0.4
+"""Share of the holders of a widespread identifier that another strong one must have as well."""
+
 _CERTAIN = 0.99
 _TEMPLATE_WORDS = 30
 _TAG_KINDS = {"payment_key": "payment_account", "merchant": "payment_account", "sign_on_client": "sign_on_client"}
@@ -60,7 +73,7 @@ class Link:
     value: str
     weight: float
     holders: int
-    unrelated: int
+    unrelated: float
     reason: str
 
     @property
@@ -79,6 +92,10 @@ class Edge:
     weight: float
     decided: str = ""
     """'' | confirmed | cut"""
+    against: tuple[str, ...] = ()
+    """Kinds of which both show another value: two company names, two merchant accounts."""
+    joins: bool = False
+    """Whether it holds a cluster together."""
 
     @property
     def edge(self) -> str:
@@ -92,6 +109,8 @@ class Edge:
     def reason(self) -> str:
         """Why, in words, strongest first."""
         said = "; ".join(link.reason for link in self.links)
+        if self.against:
+            said += f"; against it: different {' and different '.join(self.against)}"
         if self.decided:
             said = f"{self.decided} by an analyst; {said}" if said else f"{self.decided} by an analyst"
         return said
@@ -105,10 +124,6 @@ class Network:
     edges: tuple[Edge, ...]
     clusters: tuple[tuple[str, ...], ...]
     threshold: float
-
-    def joins(self, edge: Edge) -> bool:
-        """Whether *edge* holds a cluster together."""
-        return edge.decided != "cut" and edge.weight >= self.threshold
 
 
 # --- identifiers of one service
@@ -186,7 +201,7 @@ def _registrable(name: str) -> str:
 
 def _users_words(look: Look) -> frozenset[str]:
     """E-mail addresses that stand in customers' words: they are no contact of the service."""
-    found = set()
+    found: set[str] = set()
     for passage in look.text.passages if look.text else ():
         if "@" in passage.text and (
             passage.role == "quote"
@@ -241,38 +256,101 @@ def network(
         for link in _links(kind, value, names, kinds[kind]):
             links.setdefault((link.a, link.b), []).append(link)
     threshold = rules.numbers["link_threshold"]
+    shows: dict[str, dict[str, set[str]]] = {name: {} for name in services}
+    for (kind, value), names_ in holders.items():
+        if kind in _SINGLE or kind == "tag":
+            for name in names_:
+                shows[name].setdefault(kind, set()).add(value)
     edges = []
     for pair in sorted({*links, *(pair for pair in decided if pair[0] in services and pair[1] in services)}):
         own = tuple(sorted(links.get(pair, ()), key=lambda link: (-link.weight, link.kind, link.value)))
-        weight = 1.0 if decided.get(pair) == "confirmed" else _joined(own)
-        edges.append(Edge(*pair, own, round(weight, 4), decided.get(pair, "")))
+        against = _against(shows, own, *pair) if own else ()
+        weight = 1.0 if decided.get(pair) == "confirmed" else _joined(own) * _DOUBT ** len(against)
+        edges.append(Edge(*pair, own, round(weight, 4), decided.get(pair, ""), against))
     groups = _Groups(services)
-    for edge in edges:
-        if edge.decided != "cut" and edge.weight >= threshold:
-            groups.join(edge.a, edge.b)
+    joining = _clustered(edges, groups, threshold)
+    edges = [replace(edge, joins=edge.edge in joining) for edge in edges]
     return Network(tuple(sorted(services)), tuple(edges), groups.clusters(), threshold)
+
+
+def _against(shows: Mapping[str, Mapping[str, set[str]]], links: tuple[Link, ...], a: str, b: str) -> tuple[str, ...]:
+    """Kinds that one owner has one of, of which both services show one and not the same.
+
+    Where a counter's account is all they share and one of them has another one besides, it may have come with copied pages.
+    """
+    found = [kind for kind in _SINGLE if kind in shows[a] and kind in shows[b] and not shows[a][kind] & shows[b][kind]]
+    if {link.kind for link in links if link.weight >= 0.3} == {"tag"} and shows[a].get("tag") != shows[b].get("tag"):
+        found.append("tag")
+    return tuple(found)
+
+
+def _clustered(edges: list[Edge], groups: _Groups, threshold: float) -> frozenset[str]:
+    """Join *groups* by the edges that are strong enough, and return the names of those that hold.
+
+    Edges that rest on two independent kinds come first. One that rests on a single identifier may then bring a service
+    to a cluster, but not two clusters of three or more together: a counter's id copied with one page would merge two
+    owners. For that it takes an identifier that several services of each show.
+    """
+    able = [edge for edge in edges if edge.decided != "cut" and edge.weight >= threshold]
+    firm = [edge for edge in able if edge.decided == "confirmed" or _independent(edge.links) > 1]
+    for edge in firm:
+        groups.join(edge.a, edge.b)
+    held = {edge.edge for edge in firm}
+    members: Counter[str] = Counter(groups.root(name) for name in groups.names())
+    bridges: dict[tuple[str, str], list[Edge]] = {}
+    for edge in sorted(
+        (edge for edge in able if edge.edge not in held), key=lambda item: (-item.weight, item.a, item.b)
+    ):
+        pair = tuple(sorted((groups.root(edge.a), groups.root(edge.b))))
+        bridges.setdefault(pair, []).append(edge)  # type: ignore[arg-type]
+    for (one, other), found in sorted(bridges.items(), key=lambda item: (-item[1][0].weight, item[0])):
+        sides = [
+            {name for edge in found for name in (edge.a, edge.b) if groups.root(name) == root} for root in (one, other)
+        ]
+        large = one != other and members[one] >= 3 and members[other] >= 3
+        if not large or min(map(len, sides)) >= 2:
+            held.update(edge.edge for edge in found)
+    for edge in able:
+        if edge.edge in held:
+            groups.join(edge.a, edge.b)
+    return frozenset(held)
+
+
+def _independent(links: tuple[Link, ...]) -> int:
+    """How many independent kinds carry an edge."""
+    return len({min(_related(link.kind)) for link in links if link.weight >= 0.3})
 
 
 @dataclass(frozen=True, slots=True)
 class _Holders:
     names: tuple[str, ...]
-    unrelated: int
-    groups: dict[str, str]
+    unrelated: float
+    group: Mapping[str, str]
+    """The group of each holder by all other kinds."""
+    sizes: Mapping[str, int]
+    """How many holders are in each group."""
+
+    def between(self, a: str, b: str) -> float:
+        """What is left of the weight between two holders that nothing else joins.
+
+        Where most holders belong together by other evidence, one that stands apart has more likely copied the identifier
+        with the page than is a member that happens to show nothing else; two groups of their own are two owners.
+        """
+        if self.group[a] == self.group[b]:
+            return 1.0
+        largest, total = max(self.sizes.values()), len(self.names)
+        left = min(1.0, _APART + 1.25 * (total - largest) / total) if largest >= 3 else 1.0
+        return left * (_APART if min(self.sizes[self.group[a]], self.sizes[self.group[b]]) >= 2 else 1.0)
 
 
 def _weighed(
     shared: dict[tuple[str, str], list[str]], kinds: Mapping[str, IdentifierRule]
 ) -> dict[tuple[str, str], _Holders]:
-    """For each shared identifier, its holders and how many groups they fall into by all other kinds of identifiers."""
-    joining = {
-        key: names
-        for key, names in shared.items()
-        if kinds[key[0]].weight >= _STRONG and len(names) <= kinds[key[0]].common
-    }
+    """For each shared identifier, its holders and how many unrelated ones they are by all other kinds of identifiers."""
+    joining = _joining(shared, kinds)
     result: dict[tuple[str, str], _Holders] = {}
     for kind in sorted({key[0] for key in shared}):
-        # Kinds that come together with this one (an imprint) are no second opinion on it.
-        related = next((set(group) for group in _ONE_OF if kind in group), {kind})
+        related = _related(kind)
         groups = _Groups(())
         for (other, _), names in joining.items():
             if other not in related:
@@ -280,9 +358,46 @@ def _weighed(
                     groups.join(names[0], name)
         for key, names in shared.items():
             if key[0] == kind:
-                roots = {name: groups.root(name) for name in names}
-                result[key] = _Holders(tuple(names), len(set(roots.values())), roots)
+                group = {name: groups.root(name) for name in names}
+                sizes = Counter(group.values())
+                result[key] = _Holders(tuple(names), unrelated(sizes), group, sizes)
     return dict(sorted(result.items()))
+
+
+def unrelated(groups: Mapping[str, int]) -> float:
+    """How many unrelated holders an identifier has, from the sizes of the groups its holders fall into without it.
+
+    Groups of several are owners of their own. Of a single service nothing else is known: where most holders are single
+    they count in full (a library), where they stand beside a large group they hardly count (its members that show little).
+    """
+    single = sum(1 for size in groups.values() if size == 1)
+    return len(groups) - single + single * single / max(1, sum(groups.values()))
+
+
+def _related(kind: str) -> frozenset[str]:
+    """The kinds that come together with *kind* (an imprint): no second opinion on it."""
+    return next((frozenset(group) for group in _ONE_OF if kind in group), frozenset({kind}))
+
+
+def _joining(
+    shared: dict[tuple[str, str], list[str]], kinds: Mapping[str, IdentifierRule]
+) -> dict[tuple[str, str], list[str]]:
+    """Identifiers that may tell who belongs together: strong ones of few holders, and of many where another strong one agrees."""
+    strong = {key: names for key, names in shared.items() if kinds[key[0]].weight >= _STRONG}
+    large = {key for key, names in strong.items() if len(names) > _FEW}
+    if not large:
+        return strong
+    of_service: dict[str, list[tuple[str, str]]] = {}
+    for key, names in strong.items():
+        for name in names:
+            of_service.setdefault(name, []).append(key)
+    agreed: set[tuple[str, str]] = set()
+    for key in sorted(large):
+        related = _related(key[0])
+        beside = Counter(other for name in strong[key] for other in of_service[name] if other[0] not in related)
+        if any(number >= 2 and number >= _AGREE * len(strong[key]) for number in beside.values()):
+            agreed.add(key)
+    return {key: names for key, names in strong.items() if key not in large or key in agreed}
 
 
 def _links(kind: str, value: str, holders: _Holders, rule: IdentifierRule) -> Iterator[Link]:
@@ -291,22 +406,28 @@ def _links(kind: str, value: str, holders: _Holders, rule: IdentifierRule) -> It
     if weight < 0.05:
         return
     names = holders.names
-    pairs = (
-        ((a, b) for number, a in enumerate(names) for b in names[number + 1 :])
-        if len(names) <= _ALL_PAIRS
-        else ((names[0], b) for b in names[1:])
+    if len(names) <= _ALL_PAIRS:
+        pairs: Iterable[tuple[str, str]] = combinations(names, 2)
+    else:
+        middle = min(names, key=lambda name: (-holders.sizes[holders.group[name]], name))
+        pairs = (tuple(sorted((middle, name))) for name in names if name != middle)  # type: ignore[misc]
+    many = (
+        f"; {len(names)} services have it, about {holders.unrelated:.0f} of them unrelated without it"
+        if len(names) > 2
+        else ""
     )
-    many = f"; {len(names)} services have it, in {holders.unrelated} groups without it" if len(names) > 2 else ""
     reason = f"{rule.title}: {value}{many}"
     for a, b in pairs:
-        yield Link(a, b, kind, value, round(weight, 4), len(names), holders.unrelated, reason)
+        yield Link(
+            a, b, kind, value, round(weight * holders.between(a, b), 4), len(names), round(holders.unrelated, 2), reason
+        )
 
 
-def rarity(unrelated: int, common: int) -> float:
-    """1 where at most two unrelated holders share it, falling to 0 at *common*."""
-    if unrelated <= 2:
+def rarity(holders: float, common: int) -> float:
+    """1 where at most two unrelated *holders* share it, falling to 0 at *common*."""
+    if holders <= 2:
         return 1.0
-    return max(0.0, 1.0 - (unrelated - 2) / max(1, common - 2))
+    return max(0.0, 1.0 - (holders - 2) / max(1, common - 2))
 
 
 def _joined(links: tuple[Link, ...]) -> float:
@@ -341,6 +462,10 @@ class _Groups:
             parent[item] = name
         return name
 
+    def names(self) -> tuple[str, ...]:
+        """Every member, in order."""
+        return tuple(sorted(self._parent))
+
     def join(self, a: str, b: str) -> None:
         first, second = sorted((self.root(a), self.root(b)))
         self._parent[second] = first
@@ -360,7 +485,7 @@ def operator_findings(net: Network, found: Iterable[Mark]) -> Iterator[Finding]:
     """One finding a cluster, with every identifier that holds it together, as each service shows it."""
     sides: dict[tuple[str, str, str], Side] = {(mark.service, mark.kind, mark.value): mark.side for mark in found}
     for members in net.clusters:
-        inside = [edge for edge in net.edges if edge.a in members and edge.b in members and net.joins(edge)]
+        inside = [edge for edge in net.edges if edge.a in members and edge.b in members and edge.joins]
         shown: list[Side] = []
         kinds: dict[tuple[str, str], float] = {}
         for edge in inside:
@@ -402,7 +527,7 @@ def graphml(net: Network) -> bytes:
     for edge in net.edges:
         graph.add_edge(
             edge.a, edge.b, id=edge.edge, weight=float(edge.weight), strength=edge.strength(), reason=_xml_safe(edge.reason()),
-            decided=edge.decided, joins=net.joins(edge),
+            decided=edge.decided, joins=edge.joins,
         )  # fmt: skip
     out = BytesIO()
     nx.write_graphml(graph, out, encoding="utf-8", prettyprint=True)

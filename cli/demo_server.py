@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from cli.demo_site import DemoPage, DemoSite, DemoWebError, filled, load_sites, services_csv
+from cli.demo_site import WEB, DemoPage, DemoSite, DemoWebError, filled, load_sites, services_csv
 
 __all__ = ["CANARY", "DemoServer", "DemoTally", "Served", "services_csv"]
 
@@ -94,13 +94,14 @@ class DemoTally:
 
 
 class DemoServer:
-    """The bundled web as a context manager; `later=True` serves the second state of the sites that have one.
+    """The bundled web, or another folder of sites, as a context manager.
 
+    `later=True` serves the second state of the sites that have one.
     Raises OSError if no port is free on every address, or if the system does not route 127.0.0.0/8 to itself.
     """
 
-    def __init__(self, *, later: bool = False, port: int = 0) -> None:
-        self.sites = load_sites()
+    def __init__(self, *, later: bool = False, port: int = 0, web: Path = WEB) -> None:
+        self.sites = load_sites(web)
         self.later = later
         self.port = port
         self._served: list[Served] = []

@@ -75,11 +75,12 @@ class DemoSite:
     headers: tuple[tuple[str, str], ...] = ()
     entry: tuple[DemoEntry, ...] = ()
     page: tuple[DemoPage, ...] = ()
+    web: Path = WEB
 
     @property
     def folder(self) -> Path:
         """Where the site's files are; those under `later/` replace their namesakes on a second visit."""
-        return WEB / self.key
+        return self.web / self.key
 
 
 def load_sites(web: Path = WEB) -> tuple[DemoSite, ...]:
@@ -125,7 +126,7 @@ def _site(path: Path) -> DemoSite:
     raw["headers"] = tuple(raw.get("headers", {}).items())
     raw["entry"] = tuple(_record(DemoEntry, row, path) for row in raw.get("entry", []))
     raw["page"] = tuple(_page(row, path) for row in raw.get("page", []))
-    site = _record(DemoSite, raw | {"key": path.parent.name}, path)
+    site = _record(DemoSite, raw | {"key": path.parent.name, "web": path.parent.parent}, path)
     for page in site.page:
         for file in (page.file, *(variant.file for variant in page.variants)):
             if file and not (path.parent / file).is_file():

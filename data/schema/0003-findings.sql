@@ -64,7 +64,7 @@ CREATE TABLE operator_links (
     value    VARCHAR NOT NULL,
     weight   DOUBLE NOT NULL,
     holders  INTEGER NOT NULL,
-    unrelated INTEGER NOT NULL,
+    unrelated DOUBLE NOT NULL,
     reason   VARCHAR NOT NULL
 );
 
