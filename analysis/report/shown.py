@@ -13,7 +13,7 @@ CONTEXT_CHARACTERS: Final = 400
 
 # Unicode TR 36 and TR 55: what can move a cursor, hide words or turn their order. Joiners stay: whole scripts need them.
 _CONTROL: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'”’»)\]]+", re.IGNORECASE)
