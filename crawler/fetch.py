@@ -32,6 +32,7 @@ from crawler.egress import (
     PeerRefusedError,
     PrivateAddressError,
     UnresolvedNameError,
+    judge_address,
     read_certificate,
     tls_context,
 )
@@ -135,6 +136,7 @@ class Fetcher:
             )
             return _end(fetched, outcome, verdict.reason, verdict.rule)
         try:
+            self._judge_target(url)
             async with asyncio.timeout(self._limits.whole):
                 await self._exchange(fetched, headers, scripts)
         except TimeoutError:
@@ -164,6 +166,12 @@ class Fetcher:
             _end(fetched, Outcome.GUARD_ERROR, f"{type(error).__name__}: {error}", "guard.raised")
         fetched.ended = clock.now()
         return fetched
+
+    def _judge_target(self, url: str) -> None:
+        """A proxy resolves names itself; a target that is written as a number is judged before the proxy hears of it."""
+        host = (urlsplit(url).hostname or "") if self._proxy else ""
+        if host and (":" in host or host.replace(".", "").isdigit()):
+            judge_address(host, host, self._allowed)
 
     async def _exchange(self, fetched: Fetched, headers: list[tuple[bytes, bytes]], scripts: bool) -> None:
         silence = self._limits.silence

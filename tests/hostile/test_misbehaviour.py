@@ -28,8 +28,8 @@ visits_at_once = 24
 render = "never"
 profiles = false
 allow_private = ["127.0.0.0/8"]
-timeout_seconds = 6.0
-page_seconds = 12.0
+timeout_seconds = 15.0
+page_seconds = 45.0
 max_body_bytes = 5_000_000
 """
 
