@@ -42,7 +42,7 @@ from data.codebook import PAGE_ROLES, Codebook, Example, Mark, load_codebook, lo
 BODY_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HEADS: Final = frozenset({"tag", "query", "wc", "uc", "code", "s1", "s2"})
 WIDTH: Final = 384
-UNCALIBRATED: Final = {"scale": 1.0, "offset": -0.7, "strong": 1.0, "weak": 0.3, "floor": -3.0, "threshold": 0.5}
+UNCALIBRATED: Final = {"scale": 1.0, "offset": -0.7, "strong": 1.0, "weak": 0.3, "floor": -3.0, "threshold": 0.45}
 _CLAIM_WORDS: Final = re.compile(
     r"\b(free|trial|rat(?:ed|ings?)|reviews?|reviewed|testimonials?|customers?|clients?|users|members|trusted|stars?|million"
     r"|downloads?|refunds?|cancel\w*|renew\w*|affiliates?|refer|earn|certified|awards?|featured|guarantee\w*|limited time|sale"

@@ -368,7 +368,12 @@ def train(
     clauses: Annotated[Path | None, typer.Option(help="Train file of the clause corpus, for the clause layer.")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     seed: Annotated[int, typer.Option()] = 1,
-    calibrate: Annotated[list[Path] | None, typer.Option(help="Gold passages to calibrate confidence on.")] = None,
+    rate: Annotated[float, typer.Option(help="Learning rate of the body.")] = 2e-4,
+    start: Annotated[Path | None, typer.Option(help="Folder of earlier weights to go on from.")] = None,
+    everyday: Annotated[
+        Path | None, typer.Option(help="Folder of real pages (html/*.html.gz) that claim nothing.")
+    ] = None,
+    calibrate: Annotated[list[Path] | None, typer.Option(help="Gold passages to calibrate on, not trained on.")] = None,
 ) -> None:
     """Train the reader from its data, seeded; needs the packages of the `train` group."""
     for file in [*gold, *(calibrate or []), *([clauses] if clauses else [])]:
@@ -383,12 +388,14 @@ def train(
     def progress(line: str) -> None:
         typer.echo(line, err=True)
 
-    recipe = training.Recipe(epochs=epochs, seed=seed)
+    recipe = training.Recipe(epochs=epochs, seed=seed, body_rate=rate)
     try:
-        training.train(load_codebook(), gold, recipe, output, progress)
-        if clauses:
-            training.train_clauses(clauses, output, progress)
+        training.train(load_codebook(), gold, recipe, output, progress, start, everyday)
         if calibrate:
             training.calibrate(calibrate, output, progress)
+        if calibrate and everyday:
+            training.train_gate(gold, calibrate, everyday, output, progress)
+        if clauses:
+            training.train_clauses(clauses, output, progress)
     except RuntimeError as error:
         raise _fail(str(error), 6) from error
