@@ -69,12 +69,11 @@ _META_NAMES: Final = words(
     "twitter:image:alt dc.description dc.title application-name apple-mobile-web-app-title title subject"
 )
 _UNREAD_INPUT: Final = words("checkbox radio image password color range file")
-_STYLE_HIDDEN: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0*(?:\.0+)?(?:[;!\s]|$)"
-    r"|font-size\s*:\s*0[a-z%]*\s*(?:[;!]|$)|(?:left|right|top|text-indent|margin-left)\s*:\s*-\d{4,}",
-    re.IGNORECASE,
+_STYLE: Final = re.compile(
+    r"(?P<inline>display\s*:\s*inline\s*(?:[;!]|$))|display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|opacity\s*:\s*0*(?:\.0+)?(?:[;!\s]|$)|font-size\s*:\s*0[a-z%]*\s*(?:[;!]|$)"
+    r"|(?:left|right|top|text-indent|margin-left)\s*:\s*-\d{4,}"
 )
-_STYLE_INLINE: Final = re.compile(r"display\s*:\s*inline\s*(?:[;!]|$)", re.IGNORECASE)
 _BANNER: Final = re.compile(
     r"(?:cookie|consent|gdpr|ccpa)s?[-_]?\w*?[-_]?(?:banner|bar|notice|popup|pop-up|box|modal|dialog|overlay|message|"
     r"wrapper|container|law|alert|info|sdk|root|consent|manager|layer|prompt|window|panel|footer|bot)",
@@ -86,7 +85,6 @@ _HTML_SCRIPT: Final = re.compile(
     r"text/(?:html|template|x-template|x-handlebars|ng-template|x-jquery-tmpl)", re.IGNORECASE
 )
 _JSON_SCRIPT: Final = re.compile(r"application/(?:[\w.+-]*\+)?json", re.IGNORECASE)
-_STATE: Final = re.compile(r"__[A-Z][A-Z_0-9]{3,}__|__INITIAL_|__PRELOADED_|__NUXT__|__remixContext")
 _ENUMERATED: Final = re.compile(r"(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|[•·▪◦‣●○■✓✔✗✘×*–—-])\s*\S", re.IGNORECASE)
 _BULLET: Final = re.compile(r"\s*(?:\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.|[•·▪◦‣●○■✓✔✗✘*–—-])\s", re.IGNORECASE)
 
@@ -354,18 +352,17 @@ class _Walk:
         level: int,
     ) -> tuple[_Scope, str, int, bool]:
         """The scope, role and heading level that an element's own attributes give, and whether a style makes it inline."""
-        hidden, zone, lang, inline = above.hidden, above.zone, above.lang, False
+        hidden, zone, lang = above.hidden, above.zone, above.lang
         if "lang" in attributes:
             lang = attributes["lang"] or ""
             if tag == _HTML:
                 self.assembly.lang = self.assembly.lang or lang
-        style = attributes.get("style")
-        if style:
-            inline = _STYLE_INLINE.search(style) is not None
+        style = _style(attributes["style"]) if "style" in attributes else ""
+        inline = style == "inline"
         if not hidden:
             if "hidden" in attributes:
                 hidden = "attr"
-            elif style and _STYLE_HIDDEN.search(style):
+            elif style == "hidden":
                 hidden = "style"
             elif attributes.get("aria-hidden") == "true":
                 hidden = "aria"
@@ -602,8 +599,6 @@ class _Walk:
         elif _JSON_SCRIPT.match(kind):
             found, zone = structured.sentences(text, text_of_markup), "script_text"
         elif not kind or "javascript" in kind or kind == "module":
-            if "__" not in text or not _STATE.search(text):
-                return
             found, zone = structured.state(text, text_of_markup), "script_text"
         else:
             if _HTML_SCRIPT.match(kind) and self.inside < _INSIDE:
@@ -634,6 +629,17 @@ def _zone_name(names: str) -> str:
     if "footer" in names:
         return "footer" if _FOOTER.search(names) else ""
     return "header" if "header" in names and _HEADER.search(names) else ""
+
+
+@lru_cache(maxsize=4_096)
+def _style(declarations: str | None) -> str:
+    """ "hidden" or "inline" if a style attribute says so, else ""."""
+    found = ""
+    for match in _STYLE.finditer((declarations or "").lower()):
+        if not match["inline"]:
+            return "hidden"
+        found = "inline"
+    return found
 
 
 def _gap(before: LexborNode, after: LexborNode, text: str) -> int:

@@ -24,12 +24,14 @@ _STRING: Final = re.compile(
     r"(?:[^\"]*+\"(?P<body>[^\"\\]*+(?:\\.[^\"\\]*+)*+)\"(?P<key>\s*+:)?+|.++)",
     re.DOTALL,
 )
-_WRITTEN: Final = re.compile(
-    r"[\s\"'“‘«¿¡(\[*•–—-]*(?:[A-Z0-9À-ÞА-Я$€£]|[^\x00-\u04ff])|.*[.!?…:。！？][\"'”’»)]?\s*\Z", re.DOTALL
-)
-_CODE: Final = re.compile(r"[{}<>=|\\^~`]|\w_\w|://|\w\(|;\S|--|\d[a-zA-Z]\d|[a-z]:[a-z]")
+_BEGINS: Final = re.compile(r"[\s\"'“‘«¿¡(\[*•–—-]*(?:[A-Z0-9À-ÞА-Я$€£]|[^\x00-\u04ff])")
+_ENDS: Final = frozenset(".!?…:。！？\"'”’»)")
+_CODE: Final = re.compile(r"[{}<>=|\\^~`;_]|://|\w\(|--|\d[a-zA-Z]\d|[a-z]:[a-z]")
 _MARKUP: Final = re.compile(r"<[a-zA-Z/!][^>]*>|&(?:#\d+|#x[\da-fA-F]+|[A-Za-z]\w+);")
-_ASSIGNED: Final = re.compile(r"=\s*(?=[{\[])|JSON\.parse\(\s*(?=\")")
+_ASSIGNED: Final = re.compile(
+    r"__(?:[A-Z][A-Z_0-9]{2,}__|INITIAL_\w+|PRELOADED_\w+|NUXT__|APOLLO_\w+|remixContext)[\"'\])]*\s*=\s*"
+    r"(?:(?=[{\[])|JSON\.parse\(\s*(?=\"))"
+)
 _NAMES: Final = ("name", "headline", "title")
 _PRICES: Final = words("price lowPrice highPrice")
 _NUMBERS: Final = words("price lowPrice highPrice ratingValue reviewCount ratingCount bestRating offerCount")
@@ -46,6 +48,9 @@ _ROLES: Final = {
     "text": "paragraph",
     **dict.fromkeys(_PRICES, "price"),
 }
+
+_AROUND: Final = "\"'“”‘’«».,:!?()%$€£*–—"
+_DECODER: Final = json.JSONDecoder()
 
 Unmark = Callable[[str], str]
 """Reads the markup inside a string value: a function of the HTML reader, which itself reads the JSON in a page."""
@@ -144,7 +149,7 @@ def sentences(source: str, unmark: Unmark, begin: int = 0, end: int | None = Non
                 body = json.loads(f'"{body}"', strict=False)
             except ValueError:
                 continue
-        if not _WRITTEN.match(body) and "<" not in body:
+        if "<" not in body and not _reads_as_written(body):
             continue
         text = plain(body, unmark)
         if _is_written(text):
@@ -152,14 +157,13 @@ def sentences(source: str, unmark: Unmark, begin: int = 0, end: int | None = Non
 
 
 def state(script: str, unmark: Unmark) -> Iterator[Value]:
-    """The sentences in JSON that a script assigns as the state of its page."""
-    decoder = json.JSONDecoder()
+    """The sentences in JSON that a script assigns as the state of its page (`window.__NAME__ = {`)."""
     at = 0
     for match in _ASSIGNED.finditer(script):
         if match.end() < at:
             continue
         try:
-            value, at = decoder.raw_decode(script, match.end())
+            value, at = _DECODER.raw_decode(script, match.end())
         except (ValueError, RecursionError):
             continue
         if isinstance(value, str):
@@ -168,15 +172,16 @@ def state(script: str, unmark: Unmark) -> Iterator[Value]:
             yield from sentences(script, unmark, match.end(), at)
 
 
+def _reads_as_written(text: str) -> bool:
+    return text.rstrip()[-1:] in _ENDS or _BEGINS.match(text) is not None
+
+
 def _is_written(text: str) -> bool:
     """Two words or more, mostly letters, no code: not a class list, a query, a format string."""
     parts = text.split()
-    if len(parts) < 2 or not _WRITTEN.match(text) or _CODE.search(text) or _NOT_TEXT.match(text):
+    if len(parts) < 2 or _CODE.search(text) or not _reads_as_written(text) or _NOT_TEXT.match(text):
         return False
-    wordlike = sum(
-        part.strip("\"'“”‘’«».,;:!?()%$€£*–—").replace("-", "").replace("'", "").replace("’", "").isalnum()
-        for part in parts
-    )
+    wordlike = sum([part.strip(_AROUND).replace("-", "").replace("'", "").replace("’", "").isalnum() for part in parts])
     return wordlike * 10 >= len(parts) * 7
 
 
@@ -185,7 +190,11 @@ def plain(value: str, unmark: Unmark) -> str:
     if ("<" in value or "&" in value) and _MARKUP.search(value):
         return unmark(value)
     value = " ".join(value.split())
-    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 def _below(place: str, token: str) -> str:
