@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.terminal import say
+
+if TYPE_CHECKING:
+    from data.case import Case
 
 
 def register(app: typer.Typer) -> None:
@@ -35,11 +39,31 @@ def init(
         operators=tuple(operator or ()),
         custodian=custodian,
     )
-    make_case(folder, facts, _POLICY)
+    case = make_case(folder, facts, _POLICY)
     say(f"Case opened in {folder}.")
+    _name_the_key(case)
     if not authority:
         say(f"No authority was given. Write it into {folder / 'case.toml'} before the first crawl.")
     say(f"Next: plainview services add --case {folder} services.csv")
+
+
+def _name_the_key(case: Case) -> None:
+    """Put on the ledger from the start which key is going to seal the case; make it, locked if asked, where there is none."""
+    from data.seal import SealFailed, has_key, is_locked, load_key, make_key, name_key
+
+    name, passphrase = case.seal.key, os.environ.get("PLAINVIEW_PASSPHRASE", "")
+    try:
+        if has_key(name):
+            if is_locked(name) and not passphrase:
+                return  # named when the case is sealed, which asks for the passphrase
+            key = load_key(name, passphrase if is_locked(name) else "")
+        else:
+            key = make_key(name, passphrase)
+    except (SealFailed, OSError) as error:
+        say(f"No key for sealing yet ({error}). Make one later with: plainview seal --new-key")
+        return
+    name_key(case, key)
+    say(f"It will be sealed with the key {key.identity}")
 
 
 _POLICY = """# How a visit behaves. These are the defaults; docs/reference/case-file.md explains each.

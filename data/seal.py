@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 STAMPED, FAILED, NOT_REQUESTED = "stamped", "failed", "not_requested"
 # What may happen to a sealed case without leaving it unsealed: it was read, not added to.
-ACCESS = frozenset({"seal.made", "export.made", "report.made", "verify.done", "key.named"})
+READ = frozenset(
+    {"export.made", "report.made", "verify.done", "review.opened", "review.sheet_made", "operators.exported"}
+)
+ACCESS = READ | {"seal.made", "key.named"}
 
 
 class SealFailed(Exception):

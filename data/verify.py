@@ -436,6 +436,7 @@ class _Check:
         self.sums = tree.digests(wanted)
         ledger = self._ledger("ledger.jsonl", withheld=False)
         self._settings(ledger)
+        self._masking_key(ledger)
         waiting = self._spool(ledger)
         self._evidence("", ledger, included=None, waiting=waiting)
         self._seals("", ledger)
@@ -453,14 +454,31 @@ class _Check:
                 "something (such as plainview seal) puts the change on the ledger",
             )
 
+    def _masking_key(self, ledger: LedgerRead) -> None:
+        """The key of the masks: its hash is on the ledger, because a changed key would tell nobody."""
+        if "masking.key" not in self.tree.files:
+            return
+        raw = self.tree.read("masking.key")
+        made = {str(body.get("sha256")) for _, body in ledger.named("masking.key_made")}
+        if not _HEX64.fullmatch(raw[:-1].decode("ascii", "replace")) or raw[-1:] != b"\n":
+            self.report.wrong("masking.key", "is not a key of masks")
+        elif made and _sha256(bytes.fromhex(raw.decode().strip())) not in made:
+            self.report.wrong("masking.key", "is not the key that the ledger recorded")
+
     def _exports(self, ledger: LedgerRead) -> None:
+        # A report is written again in its place: what lies there must be one that was made.
         known: dict[str, dict[str, Any]] = {}
+        hashes: dict[str, set[str]] = {}
         for _, body in ledger.named("export.made", "report.made"):
             files = body.get("files")
-            known.update(files if isinstance(files, dict) else {})
+            if not isinstance(files, dict):
+                files = {f"exports/{body.get('file')}": body}
+            known.update(files)
+            for name, facts in files.items():
+                hashes.setdefault(name, set()).add(str(facts.get("sha256")))
         for name in sorted(item for item in self.tree.files if item.startswith("exports/")):
             if name in known:
-                if known[name].get("sha256") != self.sums[name]:
+                if self.sums[name] not in hashes[name]:
                     self.report.wrong(_shown(name), "is not the file that the ledger recorded when it was made")
             elif not any(name.startswith(f"{folder}/") for folder in known):
                 self.report.notes.append(f"{_shown(name)} is not on the ledger")

@@ -15,7 +15,7 @@ from typing import Any
 
 from data.canonical import canonical, genesis, sha256
 from data.case import Case
-from data.disk import remove_tree, sync_folder
+from data.disk import remove_tree, sync_folder, sync_tree
 from data.export import exhibits as exhibits_
 from data.export import papers
 from data.export.bag import write_manifests
@@ -287,7 +287,8 @@ def _put_in_place(
     same = _is_same(target, source, zipped=zipped)
     if target.exists() and not same:
         raise ExportFailed(f"{target} is there already and differs. Move it away, or name another place with --output")
-    os.sync()
+    if not zipped:
+        sync_tree(source)  # the zip waited for the disk when it was written
     inside = parent.resolve() == case.exports.resolve()
     case.record(
         "export.made",

@@ -10,11 +10,10 @@ from typing import Any
 from data.canonical import canonical, sha256
 from data.case import Case
 from data.codebook import load_codebook
+from data.seal import READ
 
-# Reading a case is on record, but is not the case: two exports one after the other are the same, byte for byte.
-_ACCESS = frozenset({"export.made", "report.made", "verify.done"})
 # These never leave in a general export; their hashes stand in their place, so that the chain still holds.
-_SENSITIVE = ("referral.", "refer.", "unmask")
+_SENSITIVE = ("referral.", "unmask", "service.halted", "service.released")
 # What a selection shows of the ledger besides the closing of the visits it holds.
 _COMMON = frozenset(
     {
@@ -22,6 +21,7 @@ _COMMON = frozenset(
         "case.settings",
         "environment.recorded",
         "analysis.run",
+        "findings.run",
         "key.named",
         "seal.made",
         "ledger.torn_line",
@@ -62,10 +62,13 @@ class Line:
 
 
 def ledger_lines(case: Case) -> list[Line]:
-    """The ledger up to the last entry that changed the case; reading it (exports, reports) comes after the state."""
+    """The ledger up to the last entry that changed the case.
+
+    Reading a case (exports, reports) is on record, but is not the case: two exports one after the other are the same.
+    """
     with case.ledger.path.open("rb") as file:
         lines = [Line(raw[:-1], json.loads(raw)) for raw in file if raw.endswith(b"\n")]
-    while lines and lines[-1].event in _ACCESS:
+    while lines and lines[-1].event in READ:
         lines.pop()
     return lines
 
