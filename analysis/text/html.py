@@ -88,6 +88,8 @@ _JSON_SCRIPT: Final = re.compile(r"application/(?:[\w.+-]*\+)?json", re.IGNORECA
 _ENUMERATED: Final = re.compile(r"(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|[•·▪◦‣●○■✓✔✗✘×*–—-])\s*\S", re.IGNORECASE)
 _BULLET: Final = re.compile(r"\s*(?:\(?(?:\d{1,3}|[a-z])\)|\d{1,3}\.|[•·▪◦‣●○■✓✔✗✘*–—-])\s", re.IGNORECASE)
 
+_CAPITALS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÄÅÆÇÈÉÊËÍÎÏÑÓÔÖØÚÜŠŽАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЭЮЯ$€£¥")
+
 _A: Final = ID["a"]
 _BR: Final = ID["br"]
 _HTML: Final = ID["html"]
@@ -206,6 +208,7 @@ class _Walk:
         known = self.known
         counts: dict[str, int] = {}
         text_tag, void, inline, flow, names, container = TEXT, VOID, INLINE, FLOW, KNOWN, CONTAINER
+        capitals = _CAPITALS
         plain, ordinary, long, anchor = _ATTRIBUTES.isdisjoint, _ORDINARY, LONG, _A
         previous = root
         for node in root.traverse(True, True):
@@ -227,7 +230,9 @@ class _Walk:
                         self._close()
                         self.block, self.first, self.raw = block, place, text
                     else:
-                        self.more.append((" " + text if gap else text, place[5], place[6]))
+                        if gap or (text[0] in capitals and _side_by_side(previous, node)):
+                            text = " " + text
+                        self.more.append((text, place[5], place[6]))
                 previous = node
             elif tag not in void:
                 above = known[node.parent.mem_id]  # type: ignore[union-attr]  # so has an element
@@ -640,6 +645,15 @@ def _style(declarations: str | None) -> str:
             return "hidden"
         found = "inline"
     return found
+
+
+def _side_by_side(before: LexborNode, after: LexborNode) -> bool:
+    """Whether two touching texts are whole elements ("$34.99" "Original price"), which style sheets set apart.
+
+    Only where the second begins a word with a capital, and the first does not end with one: a word in pieces goes on small.
+    """
+    last = (before.text_content or " ")[-1]
+    return before.next is None and after.prev is None and not last.isupper() and not last.isspace()
 
 
 def _gap(before: LexborNode, after: LexborNode, text: str) -> int:

@@ -85,6 +85,13 @@ def test_text_split_over_inline_tags_is_one_passage_without_spaces() -> None:
     assert texts(version) == ["unlimited free use"]
 
 
+def test_whole_elements_that_touch_are_set_apart_where_a_capital_begins_the_second() -> None:
+    version = extract(
+        "<p><span>Now $34.99</span><span>Original price: $49</span><s>Save $15</s><p><b>un</b><i>limited</i>"
+    )
+    assert texts(version) == ["Now $34.99 Original price: $49 Save $15", "unlimited"]
+
+
 def test_a_hidden_inline_piece_does_not_part_the_word_it_stands_in() -> None:
     version = extract('<p>un<span style="display:none">zzz</span>limited')
     assert texts(version) == ["unlimited", "zzz"]
