@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARK: Final = "FDEEB5"
 _CONTRARY: Final = "E4EFE6"
+_HEADER: Final = "E9ECEF"
 
 
 def word_document(snapshot: Snapshot) -> bytes:
@@ -81,27 +82,37 @@ class _Writer:
     def _line(self, text: str, style: str | None = None) -> Any:
         return self.document.add_paragraph(_own(text), style)
 
-    def _small(self, text: str) -> None:
+    def _small(self, text: str, *, leads: bool = False) -> None:
+        """A line in small grey letters; one that *leads* stays with what follows."""
         from docx.shared import Pt, RGBColor
 
-        run = self.document.add_paragraph().add_run(text)
+        paragraph = self.document.add_paragraph()
+        paragraph.paragraph_format.keep_with_next = leads
+        paragraph.paragraph_format.space_after = Pt(2 if leads else 8)
+        run = paragraph.add_run(text)
         run.font.size = Pt(8.5)
         run.font.color.rgb = RGBColor(0x51, 0x5A, 0x63)
 
-    def _table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table whose header row is repeated on every page."""
+    def _table(self, header: Sequence[str], rows: Iterable[Sequence[object]], widths: Sequence[float]) -> None:
+        """A table whose header row is repeated on every page. *widths* of the columns in cm."""
+        from docx.enum.table import WD_TABLE_ALIGNMENT
         from docx.oxml import OxmlElement
-        from docx.shared import Pt
+        from docx.shared import Cm, Pt
 
         found = [[_own(str(cell)) for cell in row] for row in rows]
-        table = self.document.add_table(rows=1 + len(found), cols=len(header), style="Light Grid Accent 1")
-        cells = [cell for row in table._tbl.tr_lst for cell in row.tc_lst]
-        for cell, text in zip(cells, [*header, *(text for row in found for text in row)], strict=True):
-            paragraph = cell.p_lst[0]
-            run = paragraph.add_r()
-            run.text = text
-        for row in table._tbl.tr_lst[:1]:
-            row.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+        table = self.document.add_table(rows=1 + len(found), cols=len(header), style="Table Grid")
+        table.autofit = False
+        table.alignment = WD_TABLE_ALIGNMENT.LEFT
+        for column, width in zip(table._tbl.tblGrid.gridCol_lst, widths, strict=True):
+            column.w = Cm(width)
+        # Straight through the XML: asking the table for each cell takes time that grows with the square of its size.
+        for line, row in zip([header, *found], table._tbl.tr_lst, strict=True):
+            for cell, text, width in zip(row.tc_lst, line, widths, strict=True):
+                cell.width = Cm(width)
+                cell.p_lst[0].add_r().text = text
+                if line is header:
+                    _shade(cell.get_or_add_tcPr(), _HEADER)
+        table._tbl.tr_lst[0].get_or_add_trPr().append(OxmlElement("w:tblHeader"))
         table.style.font.size = Pt(9)
         self.document.add_paragraph()
 
@@ -126,7 +137,9 @@ class _Writer:
             ("Ledger", f"{self.case.ledger_entries:,} entries; last line {self.case.ledger_head}"),
         ]
         self._table(
-            ("Fact", "As stated in the case"), [(name, value or "not stated in the case file") for name, value in rows]
+            ("Fact", "As stated in the case"),
+            [(name, value or "not stated in the case file") for name, value in rows],
+            (3.6, 13),
         )
         if self.case.selected:
             total = len(self.case.dossiers) + len(self.case.left_out)
@@ -151,16 +164,22 @@ class _Writer:
         )
         self._heading("Services by what the last visit came to", 2)
         self._table(
-            ("Outcome", "Meaning", "Services"), [(words(n), meaning(n), share(c, total)) for n, c in case.outcomes]
+            ("Outcome", "Meaning", "Services"),
+            [(words(n), meaning(n), share(c, total)) for n, c in case.outcomes],
+            (3, 10.6, 3),
         )
         self._heading("Services with at least one possible indicator, by code", 2)
         counted = [
             (count.code.id, count.code.title, share(count.services, case.reached)) for count in by_services(case.codes)
         ]
-        self._table(("Code", "What it marks", "Services reached"), counted)
+        self._table(("Code", "What it marks", "Services reached"), counted, (1.6, 12, 3))
         if seen := by_services(case.facts_seen):
             self._heading("Facts on record, which are not scored", 2)
-            self._table(("Code", "What it records", "Services"), [(c.code.id, c.code.title, c.services) for c in seen])
+            self._table(
+                ("Code", "What it records", "Services"),
+                [(c.code.id, c.code.title, c.services) for c in seen],
+                (1.6, 12, 3),
+            )
 
     def _coverage(self) -> None:
         self._heading("What was looked at, and what was not", 1)
@@ -177,17 +196,19 @@ class _Writer:
         self._table(header, [
             (clipped(row.service, 80), row.seen, row.tried, row.text, row.other, row.refused, row.skipped, row.not_reached)
             for row in self.case.coverage
-        ])  # fmt: skip
+        ], (4, 1.4, 1.4, 1.5, 2.2, 2.1, 2, 2))  # fmt: skip
         self._heading("How attempts at pages ended", 2)
         self._table(
             ("Outcome", "What it means", "Attempts", "Services"),
             [(words(r.outcome), r.meaning, r.attempts, r.services) for r in self.case.attempts],
+            (3, 9.2, 2.2, 2.2),
         )
         if self.case.not_looked:
             self._heading("Addresses seen and not asked for", 2)
             self._table(
                 ("Decision", "Reason", "Rule", "Addresses"),
                 [(words(r.decision), r.reason, r.rule, r.count) for r in self.case.not_looked],
+                (2.6, 7.8, 3.6, 2.6),
             )
 
     def _method(self) -> None:
@@ -249,9 +270,11 @@ class _Writer:
     def _group(self, group: CodeGroup) -> None:
         fact = " (a fact, not scored)" if group.code.kind == "fact" else ""
         self._heading(f"{group.code.id} {group.code.title}{fact}", 3)
-        for hook in group.hooks:
+        if group.hooks:
+            named = "; ".join(f"{hook.title} ({hook.citation})" for hook in group.hooks)
+            dated = min(hook.as_of for hook in group.hooks)
             self._small(
-                f"May bear on: {hook.title}, {hook.citation}. Caution: {hook.caution or 'none noted'} As of {hook.as_of}."
+                f"May bear on: {named}. Elements and cautions stand in the appendix, as of {dated}.", leads=True
             )
         for title, items, colour in (
             ("What it says", group.raising, _MARK),
@@ -265,7 +288,7 @@ class _Writer:
     def _indicator(self, item: Indicator, colour: str) -> None:
         place = item.sightings[0]
         if item.heading or item.list_intro:
-            self._small(" / ".join(_theirs(text, 300) for text in (item.heading, item.list_intro) if text))
+            self._small(" / ".join(_theirs(text, 300) for text in (item.heading, item.list_intro) if text), leads=True)
         self._quote(item.before, item.quote, item.after, colour)
         told = [item.stance, f"{words(place.page_role)} page", f"rule {item.rule}", f"confidence {item.confidence:.2f}",
                 place.exhibit, f"Text {place.text}", place.url, utc(place.seen), f"record {item.flag}",
@@ -274,16 +297,11 @@ class _Writer:
         self._small(" · ".join(part for part in told if part))
 
     def _quote(self, before: str, quote: str, after: str, colour: str) -> None:
-        from docx.oxml import OxmlElement
-        from docx.oxml.ns import qn
-
         paragraph = self.document.add_paragraph(style="Quote")
+        paragraph.paragraph_format.keep_with_next = True
         paragraph.add_run(_theirs(before))
         run = paragraph.add_run(_theirs(quote))
-        shade = OxmlElement("w:shd")
-        shade.set(qn("w:val"), "clear")
-        shade.set(qn("w:fill"), colour)
-        run._r.get_or_add_rPr().append(shade)
+        _shade(run._r.get_or_add_rPr(), colour)
         paragraph.add_run(_theirs(after))
 
     def _texts(self) -> None:
@@ -340,6 +358,18 @@ def _own(text: str) -> str:
 def _theirs(text: str, limit: int = 4000) -> str:
     """Words of a stranger: clipped, harmless, without a usable address."""
     return defanged(harmless(clipped(text, limit)))
+
+
+def _shade(properties: Any, colour: str) -> None:
+    """Colour behind a run or a cell (RRGGBB)."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    shade = OxmlElement("w:shd")
+    shade.set(qn("w:val"), "clear")
+    shade.set(qn("w:color"), "auto")
+    shade.set(qn("w:fill"), colour)
+    properties.append(shade)
 
 
 def _field(paragraph: Any, code: str, shown: str = "1") -> None:
