@@ -396,8 +396,8 @@ def _shuffled(items: Sequence[_Item], size: int) -> list[list[_Item]]:
     return batches
 
 
-def pack(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[Any]]:
-    """Weights as stored: matrices as integers of 6 bits with a scale a row, the rest as half floats.
+def pack(state: dict[str, npt.NDArray[np.float32]], levels: int = LEVELS) -> dict[str, npt.NDArray[Any]]:
+    """Weights as stored: matrices as integers of 6 bits (5 for ``levels`` of 15) with a scale a row, the rest as half floats.
 
     The scale of a row is the one of twelve candidates with the least squared error.
     """
@@ -408,26 +408,24 @@ def pack(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[Any
             continue
         peak = np.abs(value).max(1, keepdims=True).clip(1e-8)
         best = np.full((len(value), 1), np.inf, dtype=np.float32)
-        scale = peak / LEVELS
+        scale = peak / levels
         for share in np.linspace(0.45, 1.0, 12):
-            trial = (peak * share / LEVELS).astype(np.float32)
-            error = ((np.clip(np.round(value / trial), -LEVELS, LEVELS) * trial - value) ** 2).sum(1, keepdims=True)
+            trial = (peak * share / levels).astype(np.float32)
+            error = ((np.clip(np.round(value / trial), -levels, levels) * trial - value) ** 2).sum(1, keepdims=True)
             better = error < best
             best, scale = np.where(better, error, best), np.where(better, trial, scale)
-        packed[name] = np.clip(np.round(value / scale), -LEVELS, LEVELS).astype(np.int8)
+        packed[name] = np.clip(np.round(value / scale), -levels, levels).astype(np.int8)
         packed[f"{name}.scale"] = scale[:, 0].astype(np.float32)
     return packed
 
 
 def _write(file: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     """An ``.npz`` file with fixed time stamps, so that the same weights are the same bytes."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
         for name, value in arrays.items():
             held = io.BytesIO()
             np.save(held, value)
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_DEFLATED, 9
-            )
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_LZMA)
 
 
 def save(
@@ -544,7 +542,7 @@ def train_clauses(
     progress(f"clauses: thresholds {thresholds.round(2).tolist()}")
     network = _fit_clauses(reader, states, truth, np.arange(len(rows)), epochs, batch, seed)
     state = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
-    packed = pack(state)
+    packed = pack(state, levels=15)
     packed["threshold"] = thresholds
     _write(folder / "clauses.npz", packed)
 

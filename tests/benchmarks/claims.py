@@ -77,10 +77,11 @@ def speed(limit: int, rounds: int) -> None:
         print(f"{name:<20}{len(texts) / middle:>10.0f} passages/s   claims is {middle / own:.2f} times as fast")
 
 
-def everyday(show: int) -> None:
+def everyday(limit: int, show: int) -> None:
     """Flags per 1,000 passages of real marketing pages that the weights have not seen."""
     claims = Claims.load()
     readings = everyday_readings(odd_only=True)
+    readings = readings[:: max(1, len(readings) // limit)][:limit]
     codes: Counter[str] = Counter()
     flagged = []
     for reading, labels in zip(readings, claims.read(readings), strict=True):
@@ -155,7 +156,7 @@ def main() -> None:
     if chosen.what == "speed":
         speed(chosen.limit, chosen.rounds)
     elif chosen.what == "everyday":
-        everyday(chosen.show)
+        everyday(chosen.limit, chosen.show)
     elif chosen.what == "dark-patterns":
         dark_patterns()
     else:
