@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
 
+from analysis.listings.beside import Beside, beside
 from analysis.masking import Masker, find, is_third_party
 from analysis.report.shown import CONTEXT_CHARACTERS, QUOTE_CHARACTERS
 from analysis.report.snapshot import (
@@ -57,6 +59,7 @@ VALUES_LISTED: Final = 40
 SIDES_LISTED: Final = 24
 TIES_LISTED: Final = 30
 CHANGES_LISTED: Final = 40
+BESIDE_LISTED: Final = 40
 
 
 def gather(case: Case, services: Sequence[str] = (), *, masker: Masker | None = None) -> Snapshot:
@@ -314,7 +317,7 @@ class _Reader:
             page_role=row["page_role"],
             seen=row["seen"],
             profile=row["profile"],
-            fetcher=row["fetcher"],
+            fetcher=_FETCHERS.get(row["fetcher"], row["fetcher"]),
             observation=row["observation"],
             text_sha256=row["text_sha256"],
             start=row["start"],
@@ -405,7 +408,25 @@ class _Reader:
             changes=tuple(changes[:CHANGES_LISTED]),
             changes_more=max(0, len(changes) - CHANGES_LISTED),
             media_without_alt=sum(row["media_without_alt"] for row in pages),
+            beside=self._beside(service.service),
         )
+
+    def _beside(self, service: str) -> Beside:
+        """What its listings say and what its own pages say; nothing where there is no listing to set beside them."""
+        if "listing_fields" not in self.tables:
+            return Beside((), ())
+        found = beside(self.connection, service)
+        if not any(not item.code for item in found.listing):
+            return Beside((), ())
+        words = self.words.get(service, ())
+        listing, landing = (
+            tuple(
+                replace(item, text=self.mask(_without(item.text, words)), url=defang(item.url))
+                for item in side[:BESIDE_LISTED]
+            )
+            for side in (found.listing, found.landing)
+        )
+        return Beside(listing, landing)
 
     def _page(self, row: dict[str, Any], on_page: Counter[str]) -> Page:
         url = defang(row["url"])
@@ -419,7 +440,7 @@ class _Reader:
             status="" if row["status"] is None else str(row["status"]),
             seen=row["seen"],
             attempts=row["attempts"],
-            fetchers=tuple(row["fetchers"]),
+            fetchers=tuple(_FETCHERS.get(name, name) for name in row["fetchers"]),
             indicators=on_page[url],
             media_without_alt=row["media_without_alt"],
         )
@@ -590,7 +611,11 @@ _VISIT_MEANING: Final = {
     "reached": "At least one page of the service was read.",
     "not_visited": "The service is on the list; no visit of it is on file.",
     "nothing": "The visit ended without any answer on file.",
+    "imported": "Captured by others and taken in from their file; what they saw, and when, is as their file states it.",
 }
+
+# The fetcher's name as a reader of the report needs it.
+_FETCHERS: Final = {"import": "captured by others"}
 
 # Kinds of findings whose sides are words that are put in other people's mouths.
 _REPEATED: Final = frozenset({"duplicate", "near-duplicate"})

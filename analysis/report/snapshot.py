@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.listings.beside import Beside
 from data.case import CaseFacts
 from data.codebook import Code, Codebook
 from data.law import Hook
@@ -223,6 +224,7 @@ class Dossier:
     changes: tuple[Change, ...]
     changes_more: int
     media_without_alt: int
+    beside: Beside
 
     @property
     def indicators(self) -> int:

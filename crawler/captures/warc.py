@@ -204,7 +204,15 @@ class _Reader:
         place = self._place(offset)
         url = _url(record)
         name = record.rec_headers.get_header("WARC-Record-ID") or ""
-        if kind in ("warcinfo", "arc_header"):
+        if kind == "arc_header":
+            yield _origin(record, kind)
+            return
+        stated = record.rec_headers.get_header("length" if record.format == "arc" else "Content-Length")
+        if not str(stated or "").strip().isdigit():
+            # Where the head itself is cut off, the length at its end is what is missing.
+            yield Unreadable(place, f"the record states no length that can be read ({str(stated)[:20]!r})")
+            return
+        if kind == "warcinfo":
             yield _origin(record, kind)
             return
         if kind == "request":
@@ -217,10 +225,6 @@ class _Reader:
         if not url.startswith(("http://", "https://")):
             reason = f"not a page of the web: {url.partition(':')[0][:20] or 'no'} address"
             yield LeftOut(place, "import.scheme", reason, url[:500], _stated(record), name)
-            return
-        if record.format == "arc" and not (record.rec_headers.get_header("length") or "").isdigit():
-            stated = str(record.rec_headers.get_header("length"))[:20]
-            yield Unreadable(place, f"the record states no length that can be read ({stated!r})")
             return
         yield self._page(record, kind, place, url, name)
 
@@ -423,5 +427,7 @@ def _short(missing: int) -> str:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, AttributeError | TypeError):
+        return "not a record: its head is not whole"
     text = " ".join(str(error).split())
     return f"not a record: {text[:200]}" if text else f"not a record ({type(error).__name__})"

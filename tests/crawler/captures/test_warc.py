@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_a_cut_off_archive_gives_all_before_the_cut_and_names_the_place(
     assert [item.url[-1] for item in captures(items) if not item.truncated] == ["0", "1"]
     ((offset, reason),) = faults(items)
     assert offset == len(members[0] + members[1])
-    assert "short of the length it states" in reason or "not a record" in reason
+    assert re.search("short of the length it states|states no length|head is (?:not )?whole", reason)
 
 
 def test_bytes_that_only_look_like_a_record_are_passed_over(put: Callable[[str, bytes], Path]) -> None:
