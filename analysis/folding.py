@@ -133,6 +133,8 @@ def _join_spaced(text: str, origin: list[int]) -> tuple[str, list[int]]:
     last = 0
     for match in _SPACED.finditer(text):
         kept = [(i, text[i]) for i in range(match.start(), match.end()) if text[i].isalnum() or text[i] in "@$"]
+        if sum(char.isalpha() for _, char in kept) * 4 < len(kept) * 3:
+            continue  # a row of numbers, not a word
         letters = "".join(char for _, char in kept).translate(_LEET)
         ends = _segment(letters)
         if ends is None or (len(ends) > 1 and len(letters) / len(ends) < 2):

@@ -1,4 +1,5 @@
 """Words that are known to be words: what folding may turn "n0 l0gs" into."""
+
 from __future__ import annotations
 
 import re
