@@ -197,7 +197,8 @@ class Browser:
         except (Error, BrowserUnavailable) as error:
             rendered.failed = str(error).splitlines()[0][:300]
         finally:
-            self._pages_left -= 1
+            # Where a page hung, its process may spin on: the next visit gets another browser.
+            self._pages_left = 0 if rendered.failed and not rendered.html else self._pages_left - 1
             rendered.ended = clock.now()
         return rendered
 

@@ -24,8 +24,8 @@ def canonical(address: str, base: str = "") -> str:
     Raises ``BadAddress`` where the standard's parser fails.
     """
     try:
-        # Without its fragment an address parses to the same page; cutting it here saves the parser a second pass.
-        return str(ada_url.URL(address.partition("#")[0], base=base or None).href)
+        # The fragment is cut off afterwards: white space before it is part of the address, at the end it would be none.
+        return str(ada_url.URL(address, base=base or None).href).partition("#")[0]
     except ValueError as error:
         raise BadAddress(f"not an address: {address[:200]!r}") from error
 
@@ -75,15 +75,18 @@ def _parts(url: str) -> tuple[str, str, str]:
 @functools.lru_cache(maxsize=65536)
 def registrable(name: str) -> str:
     """The registrable domain of a host by the bundled Public Suffix List; the host itself for an IP or a suffix."""
-    found: str = _extract()(name).top_domain_under_public_suffix
-    return found or name
+    found = _extract()(name)
+    if found.suffix or name[:1] == "[" or "." not in name or name.replace(".", "").isdigit():
+        return found.top_domain_under_public_suffix or name
+    # A top-level domain that the list does not know is one label (its default rule, "*").
+    return ".".join(name.rsplit(".", 2)[-2:])
 
 
 @functools.lru_cache(maxsize=65536)
 def is_suffix(name: str) -> bool:
     """Whether a host is itself a public suffix, below which anybody may register: nobody's own domain."""
     found = _extract()(name)
-    return bool(found.suffix) and not found.domain
+    return not found.domain if found.suffix else "." not in name
 
 
 @functools.cache

@@ -47,7 +47,8 @@ def fetched(case: Case) -> set[tuple[str, str]]:
     }
 
 
-def test_twenty_kills_at_random_points_leave_the_set_of_an_uninterrupted_visit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [3, pytest.param(20, marks=(pytest.mark.slow, pytest.mark.timeout(1800)))])
+def test_kills_at_random_points_leave_the_set_of_an_uninterrupted_visit(tmp_path: Path, wanted: int) -> None:
     chance = random.Random(20261123)
     with Server(site, ("127.0.9.9",)) as server:
         entry = f"{server.origin()}/page/0"
@@ -58,14 +59,14 @@ def test_twenty_kills_at_random_points_leave_the_set_of_an_uninterrupted_visit(t
         kills = 0
         for _ in range(60):
             workers = Workers(broken, plan)
-            if kills < 20:
+            if kills < wanted:
                 _kill_soon(workers, broken, chance)
             for _ in workers.events():
                 pass
             if (broken.spool / "v0" / "visit.json").exists() and read_visit(broken.spool / "v0").state == "closed":
                 break
             kills += 1
-    assert kills >= 20
+    assert kills >= wanted
     assert fetched(broken) == fetched(whole)
     assert len(fetched(whole)) >= PAGES
     # Whatever was under way when the process died says so, and nothing is fetched twice in silence.
@@ -217,7 +218,7 @@ def test_a_page_that_hangs_costs_its_time_limit_and_no_more(tmp_path: Path) -> N
     begun = time.monotonic()
     with Server(hanging, ("127.0.9.9",)) as server:
         swept = sweep(
-            case_with(tmp_path, render='"always"', page_seconds="6.0", timeout_seconds="5.0"), f"{server.origin()}/"
+            case_with(tmp_path, render='"always"', page_seconds="10.0", timeout_seconds="10.0"), f"{server.origin()}/"
         )
     rendered = {item.requested_url.rpartition("/")[2]: item for item in swept.observations()
                 if item.purpose == "rendered"}  # fmt: skip
@@ -227,4 +228,4 @@ def test_a_page_that_hangs_costs_its_time_limit_and_no_more(tmp_path: Path) -> N
     assert rendered["alerts"].outcome == Outcome.OK
     assert rendered["fine"].outcome == Outcome.OK
     assert read_visit(swept.case.spool / "v0").state == "closed"
-    assert time.monotonic() - begun < 180
+    assert time.monotonic() - begun < 240

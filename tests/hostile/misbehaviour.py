@@ -129,7 +129,9 @@ def misbehaviours() -> Iterator[Misbehaviour]:
     yield one("hang-after-head", "A head without its body is a time-out", "timeout", raw(_OK + b"\r\n", hold=60))
     yield one("hang-in-head", "Half a head is a time-out", "timeout", raw(_OK, hold=60))
     yield one("loris-head", "A head that drips costs the time limit", "timeout", flood(_OK, b"X-A: b\r\n", 0.2))
-    yield one("loris-body", "A body that drips costs the time limit", "timeout", flood(_OK + b"\r\n", b"w", 0.2))
+    yield one(
+        "loris-body", "A body that drips costs the time limit", "timeout|truncated", flood(_OK + b"\r\n", b"w", 0.2)
+    )
     yield one("drip", "A body in small pieces is put together", "ok", raw(_OK + b"Content-Length: %d\r\n\r\n" % len(HTML), *(
         HTML[at : at + 10] for at in range(0, len(HTML), 10)), pause=0.01))  # fmt: skip
     yield one("early-close", "A head cut off in the middle is no valid answer", "protocol_error", raw(_OK[:30]))

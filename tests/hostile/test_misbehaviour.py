@@ -29,7 +29,7 @@ render = "never"
 profiles = false
 allow_private = ["127.0.0.0/8"]
 timeout_seconds = 15.0
-page_seconds = 45.0
+page_seconds = 60.0
 max_body_bytes = 5_000_000
 """
 
