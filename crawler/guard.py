@@ -287,7 +287,9 @@ def sniff(start: bytes) -> str:
 def sniff_at(start: bytes) -> str:
     """As ``sniff`` for bytes whose leading white space is already gone."""
     for offset, mark, name in SIGNATURES:
-        if offset in (0, 4) and start.startswith(mark, offset) and len(mark) > 3:
+        # Behind white space a mark of three letters may be a word.
+        telling = len(mark) > 3 or not mark.isascii()
+        if offset in (0, 4) and telling and start.startswith(mark, offset):
             return name
     return ""
 
