@@ -1,4 +1,7 @@
-"""A small case for reports: invented pages, kept by the real spool, taken in and read by the real pipeline."""
+"""A small case for reports: invented pages, kept by the real spool, taken in and cut into passages by the real extractor.
+
+The marks are given: what a report shows must not depend on how well the claims are read today.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from pathlib import Path
 
 from analysis.flags import analyze
 from data import environment
+from data.canonical import sha256
 from data.case import Case, make_case, policy_record
 from data.ingest import take_in
 from data.records import AddressSeen, Service, Visit
 from data.spool import Spool
+from data.store import append, rows, transaction, writing
 from tests.data.cases import FACTS, plain, refused, response
 
 PLAIN = "Lantern Studio"
@@ -22,6 +27,26 @@ PROMISE = "We delete every photo within one hour."
 RETENTION = "Uploaded photos are kept for 30 days."
 MINORS = "Works great on photos of your classmates, even under 18."
 LONG_WORD = "A" * 1_000_000
+
+REVIEW = (
+    "“The result was flawless, every single time, write to me at priya.n@mail.invalid!” – Priya Natarajan, designer"
+)
+SCRIPT = "<script>alert(3)</script> Completely free, forever, at https://pay.hostile.example/now or javascript:alert(4)"
+FORMULA = '=HYPERLINK("http://evil.example") 100% free, no cost.'
+
+# words, code, stance
+MARKS = (
+    (PROMISE, "D04", "PROMO"),
+    ("Completely free, forever.", "D02", "PROMO"),
+    ("Trusted by 2 million users.", "R03", "PROMO"),
+    (RETENTION, "D04", "DISCLAIM"),
+    ("upload a photo of a person without permission", "U01", "PROHIB"),
+    (REVIEW, "R01", "TESTI"),
+    (MINORS, "M01", "PROMO"),
+    ("Completely free, no filters.", "D02", "PROMO"),
+    (SCRIPT, "D02", "PROMO"),
+    (FORMULA, "D02", "UI"),
+)
 
 PLAIN_PAGES = {
     "/": (
@@ -40,8 +65,7 @@ PLAIN_PAGES = {
     ),
     "/reviews": (
         "<!doctype html><html lang='en'><head><title>Reviews</title></head><body><main><h1>What customers say</h1>"
-        "<p>“The result was flawless, every single time, write to me at priya.n@mail.invalid!” – Priya Natarajan, designer"
-        "</p></main></body></html>"
+        f"<p>{REVIEW}</p></main></body></html>"
     ),
     "/gallery": (
         "<!doctype html><html lang='en'><head><title>More</title></head><body><main>"
@@ -77,7 +101,30 @@ def report_case(root: Path, *, analyzed: bool = True) -> Case:
     take_in(case)
     if analyzed:
         analyze(case, lambda _: None)
+        _mark(case)
     return case
+
+
+def _mark(case: Case) -> None:
+    """Put the given marks in the place of those that were found; a passage with a mark on minors is closed as a whole."""
+    with writing(case) as connection, transaction(connection):
+        [run] = rows(connection, "SELECT analysis FROM analyses")
+        connection.execute("DELETE FROM flags")
+        flags = []
+        for passage in rows(connection, "SELECT * FROM passages ORDER BY text_id, ordinal"):
+            for words, code, stance in MARKS:
+                at = passage["text"].find(words)
+                if at < 0:
+                    continue
+                start = passage["start"] + at
+                place = {"text_id": passage["text_id"], "ordinal": passage["ordinal"], "start": start}
+                flags.append({
+                    **place, "flag": f"F-{sha256(f'{place} {code}'.encode())[:10]}", "end": start + len(words), "code": code,
+                    "stance": stance, "quote": words, "confidence": 0.75, "rule": f"{code}.given",
+                    "raises": stance in ("PROMO", "UI", "TESTI"), "sensitive": MINORS in passage["text"],
+                    "analysis": run["analysis"],
+                })  # fmt: skip
+        append(connection, "flags", flags)
 
 
 def _visit(case: Case, number: int, service: Service, pages: dict[str, str]) -> None:

@@ -397,7 +397,7 @@ def test_third_parties_are_masked_and_the_mark_stays_on_the_rest(tmp_path: Path)
     assert "Priya Natarajan" in render(gather(case))
     assert "Natarajan" not in page
     assert "priya.n@mail.invalid" not in page
-    assert re.search(r"<mark>[^<]*flawless[^<]*\[name:[0-9a-f]{6}\]", page)
+    assert re.search(r"<mark>[^<]*flawless[^<]*\[email:[0-9a-f]{6}\][^<]*\[name:[0-9a-f]{6}\][^<]*</mark>", page)
     assert "are hidden behind tokens" in _words(page)
     assert "are hidden behind tokens" not in _words(render(gather(case)))
 
