@@ -7,6 +7,7 @@ looks like a change of the site. What differs between two looks within one visit
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -111,32 +112,30 @@ def _service_changes(dossier: Dossier, before: VisitSeen, after: VisitSeen) -> I
     if was is None or now is None:
         return
     reached, still = was.outcome in _REACHED and was.text is not None, now.outcome in _REACHED and now.text is not None
-    about = {"service": dossier.service, "from_visit": before, "to_visit": after, "from_look": was, "to_look": now}
+    change = functools.partial(
+        Change, service=dossier.service, url=now.url, from_visit=before, to_visit=after, from_look=was, to_look=now
+    )
     if reached and not still and now.outcome != "redirect":
-        yield Change(kind="service_gone", url=now.url, detail=f"{now.outcome}: {now.reason}".strip(": "), **about)  # type: ignore[arg-type]
+        yield change(kind="service_gone", detail=f"{now.outcome}: {now.reason}".strip(": "))
     elif still and not reached and was.outcome != "redirect":
-        yield Change(kind="service_back", url=now.url, detail=f"was {was.outcome}", **about)  # type: ignore[arg-type]
+        yield change(kind="service_back", detail=f"was {was.outcome}")
     leads = urlsplit(now.redirect_to).netloc
     if leads and leads != urlsplit(now.url).netloc and leads != urlsplit(was.redirect_to).netloc:
-        yield Change(
+        yield change(
             kind="service_moved",
-            url=now.url,
             after=now.redirect_to,
             before=was.redirect_to,
             detail=f"leads to {leads}",
-            **about,
-        )  # type: ignore[arg-type]
+        )
     if was.text is not None and now.text is not None:
         old, new = _brand(was), _brand(now)
         if old and new and not set(words_of(old)) & set(words_of(new)):
-            yield Change(
+            yield change(
                 kind="rebranded",
-                url=now.url,
                 before=old,
                 after=new,
                 detail="another name in title and heading",
-                **about,
-            )  # type: ignore[arg-type]
+            )
 
 
 def _entry(dossier: Dossier, visit: VisitSeen) -> Look | None:
@@ -256,14 +255,15 @@ def _passages(
 ) -> Iterator[Change]:
     if was.look.text is not None and now.look.text is not None and was.look.text.text_id == now.look.text.text_id:
         return
-    about = {
-        "service": dossier.service,
-        "url": now.look.url,
-        "from_visit": before,
-        "to_visit": after,
-        "from_look": was.look,
-        "to_look": now.look,
-    }
+    change = functools.partial(
+        Change,
+        service=dossier.service,
+        url=now.look.url,
+        from_visit=before,
+        to_visit=after,
+        from_look=was.look,
+        to_look=now.look,
+    )
     gone, fresh, moved = _compared(was, now)
     pairs = _reworded(gone, fresh, rules.numbers["reworded"])
     paired_old, paired_new = {id(a) for a, _, _ in pairs}, {id(b) for _, b, _ in pairs}
@@ -271,33 +271,36 @@ def _passages(
     for old, new, share in pairs:
         a, b = folded(old.text), folded(new.text)
         same_but_price = price.search(a) and price.sub("#", a) == price.sub("#", b) and a != b
-        yield Change(
-            kind="price" if same_but_price else "reworded", before=old.text, after=new.text, context=_context(now, new),
-            detail=f"{share:.0%} alike", codes=_codes(old, new), flags=_flags(old, new), **about,
-        )  # type: ignore[arg-type]  # fmt: skip
+        yield change(
+            kind="price" if same_but_price else "reworded",
+            before=old.text,
+            after=new.text,
+            context=_context(now, new),
+            detail=f"{share:.0%} alike",
+            codes=_codes(old, new),
+            flags=_flags(old, new),
+        )
     for passage in gone:
         if id(passage) not in paired_old:
-            yield Change(
+            yield change(
                 kind="dropped",
                 before=passage.text,
                 context=_context(was, passage),
                 codes=_codes(passage),
                 flags=_flags(passage),
-                **about,
-            )  # type: ignore[arg-type]
+            )
     for passage in fresh:
         if id(passage) not in paired_new:
-            yield Change(
+            yield change(
                 kind="added",
                 after=passage.text,
                 context=_context(now, passage),
                 codes=_codes(passage),
                 flags=_flags(passage),
-                **about,
-            )  # type: ignore[arg-type]
+            )
     for old, new in moved:
         detail = f"from {old.zone} under “{old.heading}” to {new.zone} under “{new.heading}”"
-        yield Change(
+        yield change(
             kind="moved",
             before=old.text,
             after=new.text,
@@ -305,8 +308,7 @@ def _passages(
             detail=detail,
             codes=_codes(new),
             flags=_flags(new),
-            **about,
-        )  # type: ignore[arg-type]
+        )
 
 
 def _compared(was: _Page, now: _Page) -> tuple[list[Passage], list[Passage], list[tuple[Passage, Passage]]]:

@@ -91,9 +91,8 @@ def _browser(_: Path | None) -> Iterator[Check]:
 
 
 def _guard(_: Path | None) -> Iterator[Check]:
-    from crawler.selftest import GuardLeak, check_guard
-
     from crawler.browser import BrowserUnavailable
+    from crawler.selftest import GuardLeak, check_guard
 
     try:
         report = check_guard(render=True)

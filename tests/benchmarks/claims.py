@@ -4,7 +4,6 @@
 says so where it is absent; `dark-patterns` wants scikit-learn (group `train`).
 """
 
-# ruff: noqa: T201 - the table is what a benchmark is for
 from __future__ import annotations
 
 import argparse

@@ -5,7 +5,6 @@ a known state, flags with errors, a random sample coded by two coders with error
 ``settle``, ``extent``. Only pages and passages are left out: a service is one unit.
 """
 
-# ruff: noqa: T201 - the table is what a benchmark is for
 from __future__ import annotations
 
 import argparse

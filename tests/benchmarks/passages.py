@@ -3,7 +3,6 @@
 `python tests/benchmarks/passages.py [--limit N] [--misses]`: interleaved runs, medians of five, same inputs, same process.
 """
 
-# ruff: noqa: T201 - the table is what a benchmark is for
 from __future__ import annotations
 
 import argparse
