@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from analysis.text import structured
 from analysis.text.assembly import MAX_PASSAGE, Assembly, Passage, new_passage
@@ -46,6 +46,8 @@ from analysis.text.tags import (
     words,
 )
 
+_AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
+"""No copies of a chosen option into `selectedcontent`: every text once, where it was written."""
 _INTRO_LENGTH: Final = 300
 _INSIDE: Final = 4
 """How many documents (`srcdoc`, templates in scripts) may stand one inside the other."""
@@ -158,7 +160,7 @@ def text_of_markup(markup: str) -> str:
 
 
 def _read(html: str, assembly: Assembly, frame: str, scope: _Scope, inside: int) -> None:
-    root = LexborHTMLParser(bounded(html)).root
+    root = LexborHTMLParser(bounded(html), options=_AS_WRITTEN).root
     if root is not None:
         walk = _Walk(assembly, inside, root.parent or root, scope, frame)
         walk.read(root)

@@ -49,7 +49,7 @@ _ROLES: Final = {
     **dict.fromkeys(_PRICES, "price"),
 }
 
-_AROUND: Final = "\"'“”‘’«».,:!?()%$€£*–—"
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _DECODER: Final = json.JSONDecoder()
 
 Unmark = Callable[[str], str]
@@ -178,11 +178,9 @@ def _reads_as_written(text: str) -> bool:
 
 def _is_written(text: str) -> bool:
     """Two words or more, mostly letters, no code: not a class list, a query, a format string."""
-    parts = text.split()
-    if len(parts) < 2 or _CODE.search(text) or not _reads_as_written(text) or _NOT_TEXT.match(text):
+    if " " not in text or _CODE.search(text) or not _reads_as_written(text) or _NOT_TEXT.match(text):
         return False
-    wordlike = sum([part.strip(_AROUND).replace("-", "").replace("'", "").replace("’", "").isalnum() for part in parts])
-    return wordlike * 10 >= len(parts) * 7
+    return len("".join(_LETTERS.findall(text))) * 2 >= len(text)
 
 
 def plain(value: str, unmark: Unmark) -> str:

@@ -124,6 +124,13 @@ def test_links_side_by_side_are_a_passage_each_and_links_in_a_sentence_are_not()
     assert one(version, "Prices").locator == "html>body>nav>a:nth-of-type(2)"
 
 
+def test_a_chosen_option_is_not_read_twice() -> None:
+    version = extract(
+        "<select><button><selectedcontent></selectedcontent></button><option selected>One</option></select>"
+    )
+    assert texts(version) == ["One"]
+
+
 def test_the_same_text_in_two_places_is_two_passages() -> None:
     assert len(texts(extract("<p>Free</p><footer>Free</footer>"))) == 2
 
