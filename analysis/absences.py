@@ -163,7 +163,7 @@ def _elements(
             missing.append(name)
             continue
         sides += [_side(dossier, "nearest", hit, name) for hit in _spread(found, 3)]
-        distant = distant or not any(hit.look.url in beside for hit in found)
+        distant = distant or bool(beside - {hit.look.url for hit in found})
     sides += [
         _side(dossier, "nearest", hit, "the nearest that was found") for hit in _spread(_hits(looks, rule.near), 3)
     ]

@@ -312,7 +312,7 @@ def _last(items: Iterable[Unreached]) -> tuple[Unreached, ...]:
 class _Places:
     """Tells a service's own pages from a listing on somebody else's host, and that from the host's other pages."""
 
-    def __init__(self, kind: str, urls: tuple[str, ...], owners: dict[str, set[str]]) -> None:
+    def __init__(self, kind: str, urls: tuple[str, ...], owners: Mapping[str, set[str]]) -> None:
         self.kind = kind
         entries: dict[str, list[str]] = {}
         for url in urls:
@@ -334,6 +334,13 @@ class _Places:
         if any(path == entry or path.startswith(entry.rstrip("/") + "/") for entry in paths):
             return AD if role == "ad" or self.kind == Kind.AD else LISTING
         return STORE
+
+
+def place_of(
+    url: str, role: str, kind: str, urls: tuple[str, ...], owners: Mapping[str, set[str]] | None = None
+) -> str:
+    """Where a page stands for a service with the entry addresses *urls*; *owners* tells which services enter by a host."""
+    return _Places(kind, urls, owners or {}).place(url, role)
 
 
 def _look(row: dict[str, Any], places: _Places, texts: dict[str, Text]) -> Look:
@@ -394,7 +401,7 @@ def _texts(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str,
     while batch := cursor.fetchmany(5000):
         for values in batch:
             passages.setdefault(values[0], []).append(
-                Passage(*values, flags=tuple(flags.get((values[0], values[1]), ())))
+                Passage(*values[:9], tuple(flags.get((values[0], values[1]), ())))
             )
     return {
         row["text_id"]: Text(

@@ -235,6 +235,10 @@ class Propositions:
                 continue
             if any(pattern.search(sentence) for pattern in rule.unless):
                 continue
+            if rule.requires and not any(
+                pattern.search(text) for pattern in rule.requires for text in (sentence, context)
+            ):
+                continue
             if rule.ban == "only" and not banned:
                 continue
             if rule.ban == "drop" and (listed or (banned and rule.subject == "user")):

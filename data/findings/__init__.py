@@ -36,6 +36,8 @@ class PropositionRule:
     polarity: str
     patterns: tuple[re.Pattern[str], ...]
     unless: tuple[re.Pattern[str], ...] = ()
+    requires: tuple[re.Pattern[str], ...] = ()
+    """Patterns one of which must stand in the sentence or in what introduces it."""
     object: str = ""
     quantity: str = "none"
     """none | never | now | period | within | open | fixed: what the sentence says about time."""
@@ -261,6 +263,7 @@ def _proposition(row: dict[str, Any], words: dict[str, str]) -> PropositionRule:
     values = _fields(row, PropositionRule)
     values["patterns"] = _patterns(row, "patterns", words)
     values["unless"] = _patterns(row, "unless", words)
+    values["requires"] = _patterns(row, "requires", words)
     if row.get("hints"):
         values["hints"] = re.compile("|".join(re.escape(hint) for hint in row["hints"]))
     return PropositionRule(**values)
