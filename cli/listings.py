@@ -39,7 +39,7 @@ def show_listings(connection: duckdb.DuckDBPyConnection, service: str) -> None:
 def _side_by_side(listing: tuple[Any, ...], landing: tuple[Any, ...]) -> Any:
     from rich.table import Table
 
-    table = Table(title="What the listing says, and what its own pages say", title_justify="left", show_lines=False)
+    table = Table(title="What the listing says, and what its own pages say", title_justify="left", expand=True)
     table.add_column("listing or advertisement", ratio=1, overflow="fold")
     table.add_column("own pages", ratio=1, overflow="fold")
     for number in range(max(len(listing), len(landing))):

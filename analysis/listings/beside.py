@@ -11,7 +11,7 @@ from analysis.listings.fields import SPOKEN
 from data.store import rows
 
 HELD: Final = "[held for the named officer]"
-_TITLES: Final = ("title", "meta")
+_ZONES: Final = ("title", "meta", "main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Beside:
 
 
 def beside(connection: duckdb.DuckDBPyConnection, service: str) -> Beside:
-    """What the listings of *service* say, and what its own pages say: names, descriptions, and every passage that a rule
-    marked as promoting something. An empty side means that nothing of it is on record."""
+    """What the listings of *service* say, and what its own pages say: a listing's fields, the first words of the pages that
+    visitors land on, and on either side every passage that raises a flag. An empty side: nothing of it is on record."""
     listing = [
         Said(
             row["field"],
@@ -55,7 +55,7 @@ def beside(connection: duckdb.DuckDBPyConnection, service: str) -> Beside:
         )
         for row in rows(connection, _FIELDS, [service, list(SPOKEN)])
     ]
-    landing = [_said(row) for row in rows(connection, _NAMES, [service, list(_TITLES)])]
+    landing = [_said(row) for row in rows(connection, _NAMES, [service, list(_ZONES)])]
     for row in rows(connection, _MARKS, [service]):
         (listing if row["page_role"] in ("listing", "ad") else landing).append(_said(row))
     return Beside(tuple(listing), tuple(landing))
@@ -82,17 +82,18 @@ QUALIFY rank() OVER (PARTITION BY url ORDER BY seen DESC, observation DESC) = 1
 ORDER BY url, ordinal
 """
 
-# Title and description of the pages that visitors land on.
+# The first words of the pages that visitors land on, in their order.
 _NAMES = """
 SELECT p.zone AS name, p.text, '' AS code, '' AS stance, o.requested_url AS url, o.observation, o.started AS seen, o.fetcher
 FROM observations o
 JOIN observation_texts ot ON ot.observation = o.observation
 JOIN texts t ON t.text_id = ot.text_id
 JOIN passages p ON p.text_id = t.text_id
-WHERE o.service = ? AND t.page_role = 'home' AND (list_contains(?, p.zone) OR p.locator LIKE '%h1%' AND p.role = 'heading')
+WHERE o.service = ? AND t.page_role = 'home' AND list_contains(?, p.zone) AND p.hidden = ''
   AND NOT EXISTS (SELECT 1 FROM flags f WHERE f.text_id = p.text_id AND f.ordinal = p.ordinal AND f.sensitive)
-QUALIFY row_number() OVER (PARTITION BY p.text, p.zone ORDER BY o.started DESC, o.observation DESC) = 1
-ORDER BY url, p.ordinal LIMIT 20
+QUALIFY row_number() OVER (PARTITION BY o.requested_url, p.text ORDER BY o.started DESC, o.observation DESC) = 1
+    AND dense_rank() OVER (PARTITION BY o.requested_url, p.zone ORDER BY p.ordinal) <= 12
+ORDER BY url, p.ordinal LIMIT 24
 """
 
 # What raises a flag, once a service; what touches on minors is not among it.
