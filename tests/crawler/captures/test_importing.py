@@ -323,6 +323,25 @@ def test_suggestions_are_listed_and_only_added_when_accepted(case: Case) -> None
     assert wrong.returncode == 2
 
 
+def test_affiliate_links_and_named_mirrors_are_proposed(case: Case, put: Put) -> None:
+    from analysis.suggestions import suggest
+
+    words = (
+        'Our favourite: <a href="https://quillobrite.example/start?aff=tool7">try it</a>, and the '
+        '<a href="https://lumenhush.example/?ref=tool7">other one</a>.</p>'
+        "<p>If this site is blocked for you, use our mirror at velvetpane-two.example instead.</p><p>"
+    )
+    take(case, archive(put, page(HOME, words)))
+    analyze(case, lambda progress: None)
+    with reading(case) as connection:
+        found = suggest(connection, case.services())
+    assert [(item.rule, item.service, item.new, item.url) for item in found] == [
+        ("mirror.named", "Velvetpane", False, "https://velvetpane-two.example/"),
+        ("affiliate.link", "quillobrite.example", True, "https://quillobrite.example/"),
+    ], "Lumenhush is on the list already"
+    assert all(item.observation and item.reason for item in found)
+
+
 def test_a_listing_and_its_landing_page_stand_side_by_side(case: Case, put: Put) -> None:
     from data.records import Service
 
