@@ -24,6 +24,7 @@ def demo(
     render: Annotated[bool, typer.Option(help="Use the browser where a page needs one.")] = True,
 ) -> int:
     """Crawl a dozen invented services on this machine, flag their claims, write the report and a case file, verify it."""
+    from analysis.findings import find
     from analysis.flags import analyze
     from cli.crawl import sweep
     from cli.demo_server import DemoServer
@@ -70,6 +71,8 @@ def demo(
     _step(4, "Read every passage and flag what it claims, with stance and rule:  plainview analyze")
     done = analyze(case, lambda _: None)
     say(f"    {done.passages} passages read, {done.unique} different ones; {done.flags} marks put down.")
+    found = find(case, lambda _: None)
+    say(f"    {found.findings} findings that no single passage shows:  plainview findings")
     _step(
         5, "Who promises deletion or anonymity?  plainview flags --code D04 --service Lumenhush --service Quillobrite"
     )

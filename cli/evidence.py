@@ -227,10 +227,12 @@ def rebuild(
     make_again(opened)
     say("The index was made again from evidence and ledger.")
     if analysis and analysed:
+        from analysis.findings import find
         from analysis.flags import analyze
 
         done = analyze(opened, lambda _: None)
-        say(f"The analysis was run again: {done.flags} flags.")
+        found = find(opened, lambda _: None)
+        say(f"The analysis was run again: {done.flags} flags, {found.findings} findings.")
     return Exit.DONE
 
 
