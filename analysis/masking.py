@@ -7,7 +7,9 @@ are not its own are masked. Measured on ``tests/gold/masking.jsonl``; see docs/e
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import os
 import re
 import secrets
 import tomllib
@@ -65,9 +67,20 @@ def case_key(case: Case) -> bytes:
     path = case.root / KEY_FILE
     if not path.exists():
         key = secrets.token_bytes(32)
-        path.touch(mode=0o600)
-        path.write_text(key.hex() + "\n", encoding="ascii")
-        case.record("masking.key_made", {"sha256": sha256(key)})
+        new = path.with_name(f".{KEY_FILE}.{os.getpid()}")
+        try:
+            new.touch(mode=0o600)
+            new.write_text(key.hex() + "\n", encoding="ascii")
+            # A link is made once, however many processes try: all of them then read the same key.
+            os.link(new, path)
+            case.record("masking.key_made", {"sha256": sha256(key)})
+        except FileExistsError:
+            pass
+        except OSError:
+            return key  # a case that cannot be written to is still masked, with a key for this run
+        finally:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
     return bytes.fromhex(path.read_text(encoding="ascii").strip())
 
 
@@ -146,6 +159,28 @@ class Masker:
         """*text* masked, with what is known of where it stood."""
         third = is_third_party(stances, page_role, heading, text)
         return mask(text, self.key, third_party=third, own=self.own)
+
+    def quoted(
+        self, text: str, start: int, end: int, *, stances: Iterable[str] = (), page_role: str = "", heading: str = ""
+    ) -> tuple[str, str, str]:
+        """What stands before, in and after ``text[start:end]``, masked as one: a name across the border stays hidden."""
+        third = is_third_party(stances, page_role, heading, text)
+        hidden = find(text, self.key, third_party=third, own=self.own)
+        parts = ["", "", ""]
+        at = 0
+        while at < len(text):
+            part = 0 if at < start else 1 if at < end else 2
+            found = next((item for item in hidden if item.start <= at < item.end), None)
+            if found is not None:
+                parts[part] += found.token
+                at = found.end
+                continue
+            border = min(
+                (edge for edge in (start, end, len(text), *(item.start for item in hidden)) if edge > at),
+            )
+            parts[part] += text[at:border]
+            at = border
+        return parts[0], parts[1], parts[2]
 
 
 # --- contacts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -178,20 +177,12 @@ class Session:
 
 def pieces(unit: Unit, masker: Masker) -> Sequence[tuple[str, bool]]:
     """The passage in pieces of (text, is part of the quote), third parties masked."""
-    from analysis.masking import find, is_third_party
-
-    stances = (unit.stance,) if unit.stance else ()
-    third = is_third_party(stances, unit.page_role, unit.heading, unit.passage)
-    hidden = find(unit.passage, masker.key, third_party=third, own=masker.own)
-    cuts = sorted(
-        {0, len(unit.passage), unit.quote_start, unit.quote_end} | {i for m in hidden for i in (m.start, m.end)}
+    before, quote, after = masker.quoted(
+        unit.passage,
+        unit.quote_start,
+        unit.quote_end,
+        stances=(unit.stance,) if unit.stance else (),
+        page_role=unit.page_role,
+        heading=unit.heading,
     )
-    found: list[tuple[str, bool]] = []
-    for start, end in itertools.pairwise(cuts):
-        inside = unit.quote_start <= start < unit.quote_end
-        masked = next((m for m in hidden if m.start <= start < m.end), None)
-        if masked is None:
-            found.append((unit.passage[start:end], inside))
-        elif masked.start == start:
-            found.append((masked.token, inside))
-    return found
+    return [(text, inside) for text, inside in ((before, False), (quote, True), (after, False)) if text]

@@ -23,6 +23,10 @@ AGREEMENT_COLUMNS = (
     "level", "name", "units", "coders", "base_rate", "percent", "percent_low", "percent_high",
     "kappa", "kappa_low", "kappa_high", "alpha", "alpha_low", "alpha_high", "warnings",
 )  # fmt: skip
+MACHINE_COLUMNS = (
+    "sample", "code", "raised", "there", "precision", "precision_low", "precision_high", "recall", "recall_low",
+    "recall_high", "warning",
+)  # fmt: skip
 EXTENT_COLUMNS = (
     "level", "name", "title", "flagged", "reached", "share", "low", "high", "method", "weighted", "weighted_low",
     "weighted_high", "design_effect", "adjusted", "adjusted_low", "adjusted_high", "sensitivity", "specificity",
@@ -42,6 +46,9 @@ def agreement(
     sample: Annotated[list[str] | None, typer.Option(help="Only what was coded for these samples (S-001).")] = None,
     draws: Annotated[int, typer.Option(min=0, help="Bootstrap draws for the intervals; 0 = no intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 1,
+    machine: Annotated[
+        bool, typer.Option("--machine", help="Instead: the flags against what people settled in samples of passages.")
+    ] = False,
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -56,11 +63,39 @@ def agreement(
     for name in sample or ():
         if name not in known:
             raise Stop(f"There is no sample {name!r}. See: plainview review status")
+    if machine:
+        _show_machine(opened, sample or [], draws, seed, form, output)
+        return
     found = measure(decisions(opened), samples=sample or (), draws=draws, seed=seed)
     if form is Format.TABLE and output is None:
         _agreement_table(found)
         return
     emit([_agreement_row(item) for item in found], AGREEMENT_COLUMNS, form, output)
+
+
+def _show_machine(opened: Case, wanted: list[str], draws: int, seed: int, form: Format, output: Path | None) -> None:
+    from analysis.recall import judged, quality
+    from data.decisions import decisions
+    from data.sampling import What, samples
+    from data.store import reading
+
+    chosen = [
+        item for name, item in samples(opened).items() if (name in wanted if wanted else item.what == What.PASSAGES)
+    ]
+    if not chosen:
+        raise Stop("There is no sample of passages. Draw one: plainview review sample --what passages")
+    rows: list[dict[str, Any]] = []
+    with reading(opened) as connection:
+        for item in chosen:
+            found = judged(connection, item, decisions(opened))
+            frame = {size.stratum: size.frame for size in item.sizes()}
+            say(f"{item.sample}: {len(found)} of {len(item.assigned())} passages are settled.")
+            rows += [
+                {"sample": item.sample, **{name: getattr(line, name) for name in MACHINE_COLUMNS[1:]}}
+                for line in (quality(found, frame, draws=draws, seed=seed) if found else ())
+            ]
+    columns = MACHINE_COLUMNS if form is not Format.TABLE or output else MACHINE_COLUMNS[1:-1]
+    emit(rows, columns, form, output)
 
 
 def _agreement_row(item: Agreement) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from cli.terminal import Format, emit, harmless, lines, marked, narrow, out, say
 if TYPE_CHECKING:
     import duckdb
 
+    from data.case import Case
+
 COLUMNS = (
     "flag", "service", "code", "stance", "confidence", "page_role", "zone", "quote", "heading", "list_intro", "passage",
     "rule", "url", "seen", "visit", "observation", "start", "end", "text_sha256",
@@ -66,6 +68,7 @@ def flags(
             return
         bound = f" LIMIT {int(limit)}" if limit else ""
         found = rows(connection, f"{_distinct(where)} ORDER BY service, code, url, start{bound}", values)
+    _mask(found, opened)
     if form is Format.TABLE and output is None:
         for row in found:
             row["confidence"] = round(row["confidence"], 2)
@@ -89,7 +92,9 @@ def show(
 
     opened = the_case(case)
     with reading(opened) as connection:
-        for attempt in (_show_flag, show_finding, _show_observation, _show_visit, _show_service, _show_address):
+        if _show_flag(opened, connection, thing) or _show_observation(opened, connection, thing):
+            return
+        for attempt in (show_finding, _show_visit, _show_service, _show_address):
             if attempt(connection, thing):
                 return
     raise Stop(
@@ -153,6 +158,28 @@ def _distinct(where: str) -> str:
                QUALIFY row_number() OVER (PARTITION BY flag, service ORDER BY seen, observation) = 1"""  # noqa: S608
 
 
+def _mask(found: list[dict[str, Any]], opened: Case) -> None:
+    """Hide third parties in the words of the rows. ``start`` and ``end`` still count in the text as it was read."""
+    from analysis.masking import Masker
+
+    masker = Masker.of(opened)
+    for row in found:
+        before, quote, after = masker.quoted(
+            row["passage"],
+            row["quote_start"],
+            row["quote_end"],
+            stances=(row["stance"],),
+            page_role=row["page_role"],
+            heading=row["heading"],
+        )
+        row |= {
+            "passage": before + quote + after,
+            "quote": quote,
+            "quote_start": len(before),
+            "quote_end": len(before) + len(quote),
+        }
+
+
 def _short(row: dict[str, Any]) -> Any:
     """The quote with a little of what stands around it, highlighted."""
     before = row["passage"][: row["quote_start"]]
@@ -171,7 +198,7 @@ def _analyzed(connection: duckdb.DuckDBPyConnection) -> None:
         say(f"{waiting[0]} texts have not been read yet: plainview analyze")
 
 
-def _show_flag(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
+def _show_flag(opened: Case, connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
     from data.address import defang
     from data.codebook import load_codebook
     from data.store import rows
@@ -183,6 +210,7 @@ def _show_flag(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
     if row["sensitive"]:
         raise Stop(f"{thing} is in the referral queue and is shown only to the named officer: plainview refer")
     code = load_codebook().code(row["code"])
+    _mask([row], opened)
     out().print(marked(row["passage"][: row["quote_start"]], row["quote"], row["passage"][row["quote_end"] :]))
     lines(
         [
@@ -218,7 +246,8 @@ def _pairs(row: dict[str, Any], skip: tuple[str, ...] = ()) -> None:
             lines([f"{name:<17} {harmless(str(value))}"])
 
 
-def _show_observation(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
+def _show_observation(opened: Case, connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
+    from analysis.masking import Masker
     from data.store import rows
 
     found = rows(connection, "SELECT * FROM observations WHERE observation = ?", [thing])
@@ -230,8 +259,11 @@ def _show_observation(connection: duckdb.DuckDBPyConnection, thing: str) -> bool
         "SELECT flag, code, stance, quote FROM flags_seen WHERE observation = ? AND NOT sensitive ORDER BY start",
         [thing],
     )
+    masker = Masker.of(opened)
     lines(["", "marks"])
-    lines(f"  {row['flag']}  {row['code']} {row['stance']}  “{row['quote'][:200]}”" for row in marks)
+    for row in marks:
+        quote = masker.passage(row["quote"][:200], stances=(row["stance"],))
+        lines([f"  {row['flag']}  {row['code']} {row['stance']}  “{quote}”"])
     return True
 
 

@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 
 from analysis.agreement import agreement, cohens_kappa, krippendorffs_alpha, mean_kappa, measure, percent_agreement
+from analysis.recall import Judged, judged, quality
 from data.case import Case
 from data.decisions import Decision, decisions, export_lines, make_decision, record
-from tests.data.reviewed import PROMISE, reviewable_case
+from data.sampling import SampleError, What, draw_sample, samples
+from data.store import reading
+from data.units import find_units
+from tests.data.reviewed import PLAIN, PROMISE, Said, reviewable_case
+
+MISSED = Said("Nothing you upload is ever kept.")
 
 
 def ratings(*coders: object) -> dict[str, dict[str, object]]:
@@ -167,3 +173,38 @@ def test_a_short_script_of_its_own_finds_the_same_figures_in_the_exported_decisi
         assert ours[code].units == units
         assert ours[code].kappa.value == pytest.approx(kappa, abs=1e-12)
         assert ours[code].alpha.value == pytest.approx(alpha, abs=1e-12)
+
+
+# --- the machine against people
+
+
+def test_recall_weighs_every_stratum_by_what_was_not_drawn_from_it() -> None:
+    """100 flagged passages and 900 others, 20 drawn from each: 16 of the flagged stand, 1 of the others was missed."""
+    here, gone = frozenset({"D04"}), frozenset[str]()
+    found = [Judged("flagged", here, here)] * 16 + [Judged("flagged", here, gone)] * 4
+    found += [Judged("no flag", gone, here)] + [Judged("no flag", gone, gone)] * 19
+    line = next(item for item in quality(found, {"flagged": 100, "no flag": 900}, draws=200) if item.code == "D04")
+    assert line.precision == pytest.approx(0.8)
+    assert line.recall == pytest.approx(80 / (80 + 45))
+    assert line.recall_low is not None and line.recall_high is not None
+    assert line.recall_low < 80 / 125 < line.recall_high
+
+
+def test_what_the_flags_miss_is_seen_only_in_a_sample_of_passages(tmp_path: Path) -> None:
+    case = reviewable_case(tmp_path / "case", {number: [PROMISE, MISSED, PLAIN] for number in range(1, 6)})
+    with reading(case) as connection:
+        draw_sample(case, connection, what=What.PASSAGES, size=15, seed=1, coders=("ana",))
+        draw_sample(case, connection, what=What.FLAGS, size=5, seed=1, coders=("ana",))
+        sample = samples(case)["S-001"]
+        for name, unit in find_units(connection, [item.unit for item in sample.assigned()]).items():
+            labels = () if unit.passage == PLAIN.text else ("D04 PROMO",)
+            made = make_decision(
+                coder="ana", unit=name, kind="passage", service=unit.service, verdict="code", labels=labels
+            )
+            record(case, made)
+    with reading(case) as connection:
+        found = judged(connection, sample, decisions(case))
+        with pytest.raises(SampleError, match="recall needs one of passages"):
+            judged(connection, samples(case)["S-002"], decisions(case))
+    line = next(item for item in quality(found, {"flagged": 5, "no flag": 10}, draws=0) if item.code == "D04")
+    assert (line.precision, line.recall) == (1.0, 0.5)

@@ -330,3 +330,11 @@ def test_the_screen_asks_for_a_terminal_and_names_the_other_ways(case: Case) -> 
     done = plainview("review", "--case", str(case.root))
     assert done.returncode == 2
     assert "review export --sheet" in done.stderr
+
+
+def test_third_parties_are_masked_in_lists_and_when_one_flag_is_shown(case: Case) -> None:
+    listed = json.loads(run(case, "flags", "--code", "R01", "--format", "json").rpartition("]")[0] + "]")
+    assert listed
+    assert "Ottilie" not in json.dumps(listed)
+    assert listed[0]["quote"].startswith("“It was quick.” — [name:")
+    assert "Ottilie" not in run(case, "show", listed[0]["flag"])
