@@ -184,7 +184,7 @@ class _Site:
         await writer.drain()
         with contextlib.suppress(TimeoutError):
             # The client hangs up, or it wants to read on.
-            await asyncio.wait_for(reader.read(1), 0.25)
+            await asyncio.wait_for(reader.read(1), 3.0)
             return
         writer.write(bytes(_REST))
         await writer.drain()
