@@ -102,7 +102,8 @@ class Look:
 
     def side(self, part: str, passage: Passage | None = None, start: int = -1, end: int = -1, says: str = "") -> Side:
         """A side of a finding: *passage* of this look, or its stretch from *start* to *end* in the text version."""
-        quote, flags = "", ()
+        quote = ""
+        flags: tuple[str, ...] = ()
         if passage is not None:
             if start < 0:
                 start, end = passage.start, passage.end
@@ -400,9 +401,7 @@ def _texts(connection: duckdb.DuckDBPyConnection, names: list[str]) -> dict[str,
     )
     while batch := cursor.fetchmany(5000):
         for values in batch:
-            passages.setdefault(values[0], []).append(
-                Passage(*values[:9], tuple(flags.get((values[0], values[1]), ())))
-            )
+            passages.setdefault(values[0], []).append(Passage(*(*values, tuple(flags.get((values[0], values[1]), ())))))
     return {
         row["text_id"]: Text(
             row["text_id"], row["page_role"], row["title"], row["h1"], row["text_sha256"],

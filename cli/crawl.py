@@ -42,7 +42,9 @@ def crawl(
     for name, reason in plan.halted:
         say(f"not visited: {name}: {reason}")
     if not plan.units and not plan.done and plan.halted:
-        raise Stop("Visits to every service asked for are halted. The named officer can release one: plainview refer release")
+        raise Stop(
+            "Visits to every service asked for are halted. The named officer can release one: plainview refer release"
+        )
     if not plan.units and not plan.done:
         raise Stop("There are no services to visit. Add some with: plainview services add FILE.csv")
     if dry_run:

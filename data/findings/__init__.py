@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -252,7 +252,7 @@ def _patterns(row: dict[str, Any], key: str, words: dict[str, str]) -> tuple[re.
 
 
 def _fields(row: dict[str, Any], kind: type) -> dict[str, Any]:
-    known = set(kind.__dataclass_fields__)
+    known = {item.name for item in fields(kind)}
     for key in row:
         if key not in known:
             raise FindingRulesError(f"{row.get('id', '?')}: unknown key {key!r}")
