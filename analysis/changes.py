@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from analysis.dossier import OWN, STORE, Dossier, Look, Passage, VisitSeen
+from analysis.dossier import ELSEWHERE, OWN, Dossier, Look, Passage, VisitSeen
 from analysis.duplicates import counts, words_of
 from analysis.finding import Finding, Side, digest, finding_id, merged
 from analysis.propositions import Proposition, folded, sentences
@@ -22,6 +22,7 @@ from data.findings import FindingRules
 
 _REACHED = frozenset({"ok", "unchanged", "age_gate", "login_wall", "geo_block", "challenge", "redirect"})
 _DIGITS = re.compile(r"\d+")
+_TOKEN = re.compile(r"\b(?=\w*\d)[0-9a-f]{8,}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,9 @@ def _entry(dossier: Dossier, visit: VisitSeen) -> Look | None:
         for look in dossier.of_visit(visit.visit)
         if look.purpose in ("entry", "rendered") and look.place == OWN and look.depth == 0
     ]
-    return next((look for look in looks if look.text is not None), looks[0] if looks else None)
+    first = {url: number for number, url in enumerate(dossier.urls)}
+    looks.sort(key=lambda look: (first.get(look.url, len(first)), look.text is None))
+    return looks[0] if looks else None
 
 
 def _brand(look: Look) -> str:
@@ -160,7 +163,7 @@ def _brand(look: Look) -> str:
 
 
 def _page_changes(dossier: Dossier, before: VisitSeen, after: VisitSeen, rules: FindingRules) -> Iterator[Change]:
-    was, now = _pages(dossier, before), _pages(dossier, after)
+    was, now = _both(dossier, before, after)
     if not was or not now:
         return
     seen_now = {look.url: look for look in dossier.of_visit(after.visit)}
@@ -210,44 +213,59 @@ def _page_changes(dossier: Dossier, before: VisitSeen, after: VisitSeen, rules: 
                 )
 
 
-def _pages(dossier: Dossier, visit: VisitSeen) -> dict[str, dict[str, _Page]]:
-    """Pages by address and fetcher, profile A, with the passages that were the same in each look of the visit."""
+def _both(
+    dossier: Dossier, before: VisitSeen, after: VisitSeen
+) -> tuple[dict[str, dict[str, _Page]], dict[str, dict[str, _Page]]]:
+    """The pages of two visits, without what differs between looks of either."""
+    noise: dict[str, set[tuple[str, str, str]]] = {}
+    for visit in (before, after):
+        for url, shapes in _noise(dossier, visit).items():
+            noise.setdefault(url, set()).update(shapes)
+    return _pages(dossier, before, noise), _pages(dossier, after, noise)
+
+
+def _pages(
+    dossier: Dossier, visit: VisitSeen, noise: dict[str, set[tuple[str, str, str]]]
+) -> dict[str, dict[str, _Page]]:
+    """Pages by address and fetcher, profile A; walls and challenges are outcomes, not pages."""
     found: dict[str, dict[str, _Page]] = {}
-    again: dict[str, list[Look]] = {}
     for look in dossier.of_visit(visit.visit):
-        if look.text is None or look.place == STORE or look.purpose == "robots":
+        if look.text is None or look.place == ELSEWHERE or look.purpose == "robots" or look.profile != "A":
             continue
-        if look.profile == "A":
-            found.setdefault(look.url, {})[look.fetcher] = _Page(look, [])
-        elif look.profile == "A2":
-            again.setdefault(look.url, []).append(look)
-    for url, pages in found.items():
-        noise = _noise([page.look for page in pages.values() if page.look.fetcher == "http"] + again.get(url, []))
-        for fetcher, page in pages.items():
-            assert page.look.text is not None
-            kept = [
-                passage
-                for passage in page.look.text.passages
-                if passage.zone not in ("script_text", "template")
-                and _shape(passage) not in noise
-                and _key(passage.text)
-            ]
-            pages[fetcher] = _Page(page.look, kept)
+        if look.outcome not in ("ok", "unchanged", "age_gate"):
+            continue
+        kept = [
+            passage
+            for passage in look.text.passages
+            if passage.zone not in ("script_text", "template")
+            and _key(passage.text)
+            and _shape(passage) not in noise.get(look.url, ())
+        ]
+        found.setdefault(look.url, {})[look.fetcher] = _Page(look, kept)
     return found
 
 
 def _shape(passage: Passage) -> tuple[str, str, str]:
     """A passage without its figures: a clock's passage has the same shape at each look."""
-    return passage.zone, passage.role, _DIGITS.sub("0", re.sub(r"\b(?=\w*\d)[0-9a-f]{8,}\b", "0", _key(passage.text)))
+    return passage.zone, passage.role, _DIGITS.sub("0", _TOKEN.sub("0", _key(passage.text)))
 
 
-def _noise(looks: list[Look]) -> frozenset[tuple[str, str, str]]:
-    """Shapes of passages that differ between two looks of one visit."""
-    texts = [{_key(passage.text): passage for passage in look.text.passages} for look in looks if look.text is not None]
-    if len(texts) < 2:
-        return frozenset()
-    everywhere = set(texts[0]).intersection(*texts[1:])
-    return frozenset(_shape(passage) for text in texts for key, passage in text.items() if key not in everywhere)
+def _noise(dossier: Dossier, visit: VisitSeen) -> dict[str, frozenset[tuple[str, str, str]]]:
+    """For each page, the shapes of passages that differ between two looks of one visit in the same profile."""
+    looks: dict[str, list[Look]] = {}
+    for look in dossier.of_visit(visit.visit):
+        if look.text is not None and look.fetcher == "http" and look.profile in ("A", "A2"):
+            looks.setdefault(look.url, []).append(look)
+    found: dict[str, frozenset[tuple[str, str, str]]] = {}
+    for url, same in looks.items():
+        texts = [
+            {_key(passage.text): passage for passage in look.text.passages} for look in same if look.text is not None
+        ]
+        everywhere = set(texts[0]).intersection(*texts[1:])
+        shapes = {_shape(passage) for text in texts for key, passage in text.items() if key not in everywhere}
+        if shapes:
+            found[url] = frozenset(shapes)
+    return found
 
 
 def _passages(
@@ -270,6 +288,8 @@ def _passages(
     price = rules.pattern("<PRICE>")
     for old, new, share in pairs:
         a, b = folded(old.text), folded(new.text)
+        if _TOKEN.sub("#", a) == _TOKEN.sub("#", b):
+            continue  # a reference number or nonce: nobody said anything else
         same_but_price = price.search(a) and price.sub("#", a) == price.sub("#", b) and a != b
         yield change(
             kind="price" if same_but_price else "reworded",
@@ -417,7 +437,7 @@ def claim_changes(
     for item in propositions:
         by_look.setdefault(item.look.observation, []).append(item)
     for before, after in _visits(dossier):
-        was, now = _pages(dossier, before), _pages(dossier, after)
+        was, now = _both(dossier, before, after)
         said_before = {
             (claim.code, claim.words)
             for pages in was.values()

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import duckdb
 
 from analysis.finding import Searched, Side, digest
+from data.address import host, registrable
 from data.records import Kind
 from data.store import rows
 
-OWN, LISTING, AD, STORE = "own", "listing", "ad", "store"
-"""Where a page stands: the service's own pages, its listing or advert elsewhere, or others' pages beside that listing."""
+OWN, LISTING, AD, ELSEWHERE = "own", "listing", "ad", "elsewhere"
+"""Where a page stands: the service's own pages, its listing or advert on another host, or pages of others."""
 
 _UNSEEN = frozenset({"title", "meta", "noscript", "script_text", "template", "jsonld"})
 
@@ -172,7 +173,7 @@ class Dossier:
     @cached_property
     def read(self) -> tuple[Look, ...]:
         """Looks with text on the service's own pages, its listings and adverts."""
-        return tuple(look for look in self.looks if look.text is not None and look.place != STORE)
+        return tuple(look for look in self.looks if look.text is not None and look.place != ELSEWHERE)
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -183,7 +184,7 @@ class Dossier:
         """The search log of one visit: pages read, and pages known of and not reached, each with its reason."""
         found: dict[str, Searched] = {}
         for look in self.of_visit(visit):
-            if look.purpose in ("robots", "profile") or look.place == STORE:
+            if look.purpose in ("robots", "profile") or look.place == ELSEWHERE:
                 continue
             reached = look.text is not None and not look.bare and look.outcome in ("ok", "unchanged", "age_gate")
             if look.url in found and found[look.url].reached:
@@ -288,7 +289,10 @@ def _lot(
             links.setdefault(row["service"], {})[item.url] = item.link_text
     for row in lot:
         service = row["service"]
-        places = _Places(row["kind"], tuple(row["urls"]), owners)
+        leads = {
+            item["redirect_to"] for item in seen.get(service, ()) if item["redirect_to"] and item["purpose"] == "entry"
+        }
+        places = _Places(row["kind"], tuple(row["urls"]), owners, leads)
         looks = tuple(_look(item, places, texts) for item in seen.get(service, ()))
         read = {(look.visit, look.url) for look in looks}
         yield Dossier(
@@ -311,10 +315,16 @@ def _last(items: Iterable[Unreached]) -> tuple[Unreached, ...]:
 
 
 class _Places:
-    """Tells a service's own pages from a listing on somebody else's host, and that from the host's other pages."""
+    """Tells a service's own pages from a listing on somebody else's host, and both from the pages of others.
 
-    def __init__(self, kind: str, urls: tuple[str, ...], owners: Mapping[str, set[str]]) -> None:
+    Own is the registrable domain of an entry address, or of where an entry address redirects to.
+    """
+
+    def __init__(
+        self, kind: str, urls: tuple[str, ...], owners: Mapping[str, set[str]], leads: Iterable[str] = ()
+    ) -> None:
         self.kind = kind
+        self.own = {registrable(host(url)) for url in (*urls, *leads)}
         entries: dict[str, list[str]] = {}
         for url in urls:
             parts = urlsplit(url)
@@ -330,11 +340,13 @@ class _Places:
         parts = urlsplit(url)
         paths = self.limited.get(parts.netloc)
         if paths is None:
+            if self.own and registrable(host(url)) not in self.own:
+                return ELSEWHERE
             return AD if role == "ad" else LISTING if role == "listing" else OWN
         path = parts.path or "/"
         if any(path == entry or path.startswith(entry.rstrip("/") + "/") for entry in paths):
             return AD if role == "ad" or self.kind == Kind.AD else LISTING
-        return STORE
+        return ELSEWHERE
 
 
 def place_of(
