@@ -169,17 +169,22 @@ class Browser:
     async def context(self, user_agent: str, accept_language: str) -> BrowserContext:
         """A fresh context: no cookies, no storage, no downloads, no service workers, every route closed but ours."""
         chromium = await self._running()
-        context = await chromium.new_context(
-            user_agent=user_agent or None,
-            locale=accept_language.partition(",")[0].partition(";")[0] or None,
-            accept_downloads=False,
-            service_workers="block",
-            ignore_https_errors=False,
-            java_script_enabled=True,
-            permissions=[],
-            viewport={"width": 1280, "height": 900},
-        )
+        # Counted before it is there, so that nobody ends the browser in between.
         self._contexts[chromium] = self._contexts.get(chromium, 0) + 1
+        try:
+            context = await chromium.new_context(
+                user_agent=user_agent or None,
+                locale=accept_language.partition(",")[0].partition(";")[0] or None,
+                accept_downloads=False,
+                service_workers="block",
+                ignore_https_errors=False,
+                java_script_enabled=True,
+                permissions=[],
+                viewport={"width": 1280, "height": 900},
+            )
+        except BaseException:
+            self._closed(chromium)
+            raise
         context.on("close", lambda _: self._closed(chromium))
         await context.add_init_script(_DISARM)
         # What no page's own door answers (a popup's first request, a worker's) finds the context's door, which is shut.
@@ -222,9 +227,10 @@ class Browser:
 
     def _closed(self, chromium: Chromium) -> None:
         left = self._contexts.get(chromium, 1) - 1
-        self._contexts[chromium] = left
-        if left <= 0:
-            del self._contexts[chromium]
+        if left > 0:
+            self._contexts[chromium] = left
+        else:
+            self._contexts.pop(chromium, None)
             if chromium is not self._chromium:
                 _soon(_ended(chromium))
 

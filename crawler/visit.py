@@ -405,16 +405,15 @@ class _Look:
             try:
                 rendered = await self._rendered(candidate, fetched, text)
             except Exception as error:
-                self.context = None
-                self._render_failed(candidate, fetched, f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
-                return
+                rendered = Rendered(failed=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
+            # Still under the lock: another page of this visit must not be given a context that is being closed.
+            if rendered.failed and not rendered.html:
+                await self._drop_context()
         if rendered.failed and not rendered.html:
-            if self.context is not None:
-                await _quietly(self.context.close())
-            self.context = None
             self._render_failed(candidate, fetched, rendered.failed)
         else:
-            made = read_page(guard.scrub(rendered.html).text, fetched.url, fetched.headers)
+            html = guard.scrub(rendered.html).text
+            made = read_page(html, fetched.url, fetched.headers)
             facts = _with_hosts(made.facts, tuple(rendered.hosts_asked))
             reason = page.scripted or "every page is rendered in this case"
             after = record_rendered(
@@ -427,7 +426,7 @@ class _Look:
                 reason=reason,
                 partial=rendered.failed or rendered.partial,
             )
-            await self._offer_links(candidate, after, made, guard.scrub(rendered.html).text)
+            await self._offer_links(candidate, after, made, html)
             for moved in rendered.history:
                 self._follow_history(candidate, after, moved)
         # A meta refresh fires in the browser as well; it is on record already.
@@ -443,8 +442,13 @@ class _Look:
             rendered = await self.browser.render(self.context, fetched.url, text.text, self._bring_for(candidate))
             if last or rendered.html or self.browser.alive(self.context):
                 break
-            self.context = None
+            await self._drop_context()
         return rendered
+
+    async def _drop_context(self) -> None:
+        context, self.context = self.context, None
+        if context is not None:
+            await _quietly(context.close())
 
     def _render_failed(self, candidate: Candidate, fetched: Fetched, reason: str) -> None:
         self.partial["a page could not be rendered"] = None

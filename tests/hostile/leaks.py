@@ -38,13 +38,13 @@ POLICY = """
 page_budget = 0
 delay_seconds = 0.0
 concurrency_per_host = 4
-visits_at_once = 8
+visits_at_once = 4
 render = "{render}"
 render_pages = 0
 profiles = true
 allow_private = ["127.0.0.0/8"]
-timeout_seconds = 10.0
-page_seconds = 20.0
+timeout_seconds = 30.0
+page_seconds = 60.0
 """
 
 

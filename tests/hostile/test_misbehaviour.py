@@ -113,7 +113,7 @@ def test_the_outcome_is_right(swept: Swept, name: str) -> None:
 
 
 def test_memory_stays_below_600_megabytes(swept: Swept) -> None:
-    assert 30_000_000 < swept.memory < 600_000_000
+    assert 30_000_000 < swept.memory < 600_000_000, swept.memory
 
 
 def test_no_status_is_written_that_no_server_sent(swept: Swept) -> None:
