@@ -109,7 +109,16 @@ def write_index(case: Case, path: Path) -> None:
 
 def recorded_tables() -> dict[str, str]:
     """The tables that evidence and ledger give directly, each with what names a row of it."""
-    return {"services": "service", "visits": "visit", "observations": "observation", "addresses": "visit || ' ' || url"}
+    return {
+        "services": "service",
+        "visits": "visit",
+        "observations": "observation",
+        "addresses": "visit || ' ' || url",
+        "decisions": "decision",
+        "samples": "sample",
+        "sample_strata": "sample || ' ' || stratum",
+        "assignments": "sample || ' ' || unit || ' ' || coder",
+    }
 
 
 def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
