@@ -141,11 +141,18 @@ class _Run:
         for key, labels in zip(new, self.claims.read(new.values()), strict=True):
             self.seen[key] = labels
         codebook = self.claims.codebook
-        for text_id, found, passage, _, key in places:
-            labels = self.seen[key]
-            # A passage that may promote something with minors is closed as a whole: no other flag may quote it either.
-            closed = any(label.code in codebook.referral_codes and label.stance in _OPEN_STANCES for label in labels)
-            for label in labels:
+        # A passage that may promote something with minors is closed as a whole: no other flag may quote it, and none may
+        # show it as the heading or the list intro that it stands under.
+        closed: dict[str, set[str]] = {}
+        for text_id, _, _, reading_, key in places:
+            if any(label.code in codebook.referral_codes and label.stance in _OPEN_STANCES for label in self.seen[key]):
+                closed.setdefault(text_id, set()).add(reading_.text)
+        for text_id, found, passage, reading_, key in places:
+            shut = any(
+                words == reading_.text or words in passage.heading or words in passage.list_intro
+                for words in closed.get(text_id, ())
+            )
+            for label in self.seen[key]:
                 start, end = passage.start + label.start, passage.start + label.end
                 quote = found.text[start:end]
                 name = f"{text_id} {passage.ordinal} {label.code} {label.stance} {start} {end}"
@@ -161,7 +168,7 @@ class _Run:
                     "confidence": label.confidence,
                     "rule": label.rule,
                     "raises": label.stance in codebook.flag_stances,
-                    "sensitive": closed or label.code in codebook.referral_codes,
+                    "sensitive": shut or label.code in codebook.referral_codes,
                     "analysis": self.method,
                 }
 
