@@ -109,10 +109,8 @@ def merged(sides: list[Side]) -> tuple[Side, ...]:
         if first is None:
             kept[side.key] = replace(side, last_observation=side.observation, last_seen=side.seen)
         else:
-            flags = tuple(sorted({*first.flags, *side.flags}))
-            kept[side.key] = replace(
-                first, last_observation=side.observation, last_seen=side.seen or first.last_seen, flags=flags
-            )
+            # Offsets and flags are those of the text version first seen.
+            kept[side.key] = replace(first, last_observation=side.observation, last_seen=side.seen or first.last_seen)
     order = {
         part: number
         for number, part in enumerate(

@@ -278,8 +278,13 @@ class _Walk:
                 "shadowrootmode" in host.attributes and host.parent is not None
             ):  # a browser shows it as the element's own
                 scope.zone = outer.known[host.parent.mem_id][_SCOPE].zone
+            passages = self.assembly.passages
+            before = len(passages)
             walk = _Walk(self.assembly, self.inside, fragment, scope, f"{place[_PATH][:-1]}>>>")
             walk.read(fragment)
+            for number in range(before, len(passages)):
+                if passages[number].locator.endswith(">>"):  # text that stands in no element of the template
+                    passages[number] = passages[number]._replace(locator=f"{passages[number].locator}>")
             work.extend((inner, walk) for inner in fragment.template_fragments())
 
     # -- the place of an element that is not plain

@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
@@ -110,6 +110,7 @@ def test_no_visible_text_is_lost(html: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(markup)
+@example("<template>text")
 def test_a_locator_finds_the_element_that_holds_the_text(html: str) -> None:
     version = extract(html)
     tree = LexborHTMLParser(html)
