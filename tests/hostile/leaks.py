@@ -1,6 +1,6 @@
 """``make leaks``: every vector through a real sweep with each fetcher, and a table of what was sent and what was kept.
 
-    python -m tests.hostile.leaks [--write]     with --write the table is put into docs/text-only.md
+    python -m tests.hostile.leaks [--write]     with --write the table is put into docs/leaks.md
 
 A sweep runs in this process, with a temporary folder and a home of its own; both, and the case, are read all the time
 while it runs and once more before the browser's files are removed.
@@ -31,7 +31,7 @@ from tests.hostile.server import FIRST_READ, Server
 from tests.hostile.vectors import CUT, INLINE, NEVER, Vector, Web
 
 HOSTS = tuple(f"127.0.7.{number}" for number in range(1, 9))
-DOCUMENT = Path(__file__).parents[2] / "docs" / "text-only.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "leaks.md"
 _BEGIN, _END = "<!-- the table of make leaks begins -->", "<!-- the table of make leaks ends -->"
 
 POLICY = """
