@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.exits import Exit, Stop
+from cli.exits import Stop
 from cli.terminal import say
 
 
@@ -24,11 +24,10 @@ def demo(
     render: Annotated[bool, typer.Option(help="Use the browser where a page needs one.")] = True,
 ) -> int:
     """Crawl a dozen invented services on this machine, flag their claims, write the report and a case file, verify it."""
-    from analysis.findings import find
-    from analysis.flags import analyze
+    from cli.analyze import analyze
     from cli.crawl import sweep
     from cli.demo_server import DemoServer
-    from cli.evidence import export_case, verify_path
+    from cli.evidence import export_case, verify
     from cli.flags import flags
     from cli.report import report
     from cli.services import add
@@ -69,10 +68,7 @@ def demo(
             f"({tally.media_bytes} bytes); {tally.writes} were other than GET or HEAD."
         )
     _step(4, "Read every passage and flag what it claims, with stance and rule:  plainview analyze")
-    done = analyze(case, lambda _: None)
-    say(f"    {done.passages} passages read, {done.unique} different ones; {done.flags} marks put down.")
-    found = find(case, lambda _: None)
-    say(f"    {found.findings} findings that no single passage shows:  plainview findings")
+    analyze(case=root)
     _step(
         5, "Who promises deletion or anonymity?  plainview flags --code D04 --service Lumenhush --service Quillobrite"
     )
@@ -82,16 +78,12 @@ def demo(
     _step(7, "Pack the case file with evidence, tables and a verifier:  plainview export")
     exported = export_case(case)
     _step(8, "Check it the way a stranger would:  plainview verify")
-    problems = verify_path(exported)
-    for problem in problems:
-        say(f"    {problem}")
+    checked = verify(exported)
     say("")
     say(f"The case:    {root}")
     say(f"Case file:   {exported}")
     say(f"The report:  {case.exports / 'report.html'}")
-    if problems:
-        return Exit.INTEGRITY
-    return code
+    return checked or code
 
 
 def _step(number: int, text: str) -> None:

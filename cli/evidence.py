@@ -16,7 +16,7 @@ from cli.terminal import Format, emit, say
 if TYPE_CHECKING:
     from data.case import Case
     from data.seal import Key
-    from data.verify import Problem, Report
+    from data.verify import Report
 
 _PASSPHRASE = "PLAINVIEW_PASSPHRASE"  # noqa: S105 - the name of a variable
 
@@ -146,11 +146,6 @@ def check(
         for problem in compare_index(open_case(path)):
             report.wrong(problem.file, problem.what)
     return report
-
-
-def verify_path(path: Path) -> list[Problem]:
-    """What is wrong with the case or export at *path*; empty where nothing is."""
-    return check(path).problems
 
 
 # --- export
