@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.sections import Sections
+
 if TYPE_CHECKING:
     from analysis.claims import Label, Reading
     from analysis.evaluation import Evaluation, Score
     from data.codebook import Code, Codebook
 
-codebook_app = typer.Typer(help="Check, show and test the codebook.", no_args_is_help=True)
+codebook_app = typer.Typer(cls=Sections, help="Check, show and test the codebook.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -60,9 +62,7 @@ def lint(
 
 @codebook_app.command("show")
 def show(
-    code_id: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A code such as D04; all if left out.")
-    ] = None,
+    code_id: Annotated[str | None, typer.Argument(metavar="CODE", help="A code such as D04; all if left out.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="The whole codebook as a page of the manual.")] = False,
 ) -> None:
     """Print one code with definition, hooks, examples and rules, or the list of codes."""

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def crawl(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]…", help="Only these services.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these services.")] = None,
     fresh: Annotated[bool, typer.Option("--new", help="Begin a new sweep even where the last was cut off.")] = False,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 0 or min(2, os.cpu_count() or 1),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be visited; nothing is fetched.")] = False,

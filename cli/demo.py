@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to put the demo case; else a temporary folder.")
+        Path | None, typer.Argument(metavar="FOLDER", help="Where to put the demo case; else a temporary folder.")
     ] = None,
     render: Annotated[bool, typer.Option(help="Use the browser where a page needs one.")] = True,
 ) -> int:

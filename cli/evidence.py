@@ -99,7 +99,7 @@ def _new_passphrase() -> str:
 def verify(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[PATH]", help="A case, or an export (folder or zip); else the case you are in."),
+        typer.Argument(metavar="PATH", help="A case, or an export (folder or zip); else the case you are in."),
     ] = None,
     case: CaseOption = None,
     key: Annotated[str, typer.Option(help="The id of the key that must have sealed it.")] = "",
@@ -236,7 +236,7 @@ _CUSTODY = ("entry", "at", "actor", "action", "object", "reason", "authority", "
 
 def custody(
     about: Annotated[
-        str, typer.Argument(metavar="[OBJECT]", help="Only what concerns this visit, service, flag or file.")
+        str, typer.Argument(metavar="OBJECT", help="Only what concerns this visit, service, flag or file.")
     ] = "",
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,

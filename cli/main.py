@@ -26,13 +26,16 @@ from cli import (
     services,
 )
 from cli.exits import Exit, explain
+from cli.sections import Sections
 from cli.terminal import say
 
 app = typer.Typer(
     name="plainview",
     help="Review what services say in plain public view: text only, flagged by rules a lawyer can read, kept so that it stands.",
     no_args_is_help=True,
+    cls=Sections,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help is made in half the time and reads the same in every terminal
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Exit codes: 0 done, 2 usage, 3 partial, 4 integrity, 5 not sealed, 6 environment, 130 interrupted.",
 )

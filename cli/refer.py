@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
+from cli.sections import Sections
 from cli.terminal import Format, emit, lines, marked, out, say
 
 refer = typer.Typer(
-    help="The closed queue: what refers to minors or to use meant to harm somebody.", no_args_is_help=True
+    cls=Sections, help="The closed queue: what refers to minors or to use meant to harm somebody.", no_args_is_help=True
 )
 
 OfficerOption = Annotated[str, typer.Option("--officer", metavar="NAME", help="The officer that case.toml names.")]

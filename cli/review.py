@@ -13,6 +13,7 @@ import typer
 
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Stop
+from cli.sections import Sections
 from cli.terminal import Format, emit, harmless, harmless_cell, lines, marked, out, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from data.case import Case
     from data.units import Queue, Unit
 
-review = typer.Typer(help="Decide on flags, findings and passages; draw samples; merge what coders did.")
+review = typer.Typer(cls=Sections, help="Decide on flags, findings and passages; draw samples; merge what coders did.")
 
 CoderOption = Annotated[
     str, typer.Option("--coder", metavar="NAME", help="Who decides; else PLAINVIEW_ACTOR, else the account's name.")

@@ -11,6 +11,7 @@ import typer
 
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Stop
+from cli.sections import Sections
 from cli.terminal import Format, emit, say
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from data.records import Service
 
 HEADER = ("service", "url", "kind", "source", "stratum")
-services = typer.Typer(help="The services under review.", no_args_is_help=True)
+services = typer.Typer(cls=Sections, help="The services under review.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:

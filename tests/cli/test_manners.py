@@ -6,29 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from cli.exits import Exit
+from cli.main import app
+from cli.sections import first_sentence
 from cli.terminal import harmless, harmless_cell
 from tests.cli.run_plainview import plainview
 
 
-def test_help_names_every_command_and_the_exit_codes() -> None:
+def test_help_names_every_command_in_its_section_and_the_exit_codes() -> None:
     done = plainview("--help")
     assert done.returncode == 0
-    for command in (
-        "init",
-        "services",
-        "crawl",
-        "analyze",
-        "flags",
-        "show",
-        "report",
-        "export",
-        "verify",
-        "doctor",
-        "demo",
-    ):
-        assert re.search(rf"\b{command}\b", done.stdout), command
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        assert re.search(rf"^  {name} +{re.escape(first_sentence(command.help)[:30])}", done.stdout, re.MULTILINE), name
+    assert "\nMore:" not in done.stdout
     for code in Exit:
         assert str(int(code)) in done.stdout
 
