@@ -1,0 +1,2 @@
+/* counts a visit */
+(function(){window.__beat=Date.now();})();

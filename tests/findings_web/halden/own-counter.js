@@ -1,0 +1,2 @@
+/* first party */
+window.seen=(window.seen||0)+1;
