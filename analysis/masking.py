@@ -15,7 +15,7 @@ import secrets
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -107,13 +107,15 @@ def find(text: str, key: bytes, *, third_party: bool, own: Iterable[str] = ()) -
     *third_party* says that somebody other than the operator speaks, or is quoted. *own* are the operator's own contacts
     and domains (``quillobrite.example``, ``+44 20 …``): they stay.
     """
-    keep = _Own(own)
+    keep = _own(tuple(own))
     taken: list[tuple[int, int, str]] = []
 
     def free(start: int, end: int) -> bool:
         return all(end <= a or start >= b for a, b, _ in taken)
 
-    for kind, pattern in _CONTACTS:
+    for kind, pattern, can_match in _CONTACTS:
+        if not can_match(text):
+            continue
         for match in pattern.finditer(text):
             start, end = match.span(match.lastgroup or 0)
             if not free(start, end) or keep.has(kind, text[start:end]):
@@ -204,14 +206,23 @@ _TAGGED = re.compile(r"(?<![\w])(?P<it>[\w][\w.]{1,31}#\d{4})\b")
 _AT = re.compile(r"(?<![\w@])(?P<it>@[A-Za-z_À-ÿ][\w.\-]*[\w])")
 _REDDIT = re.compile(r"(?<![\w/])(?P<it>u/[A-Za-z0-9_-]{3,20})\b")
 _PHONE = re.compile(r"(?<![\w#@/-])(?P<it>(?:\+|00)?\(?\d[\d\s().\-/]{5,18}\d)(?![\w%€$£]|-\w)")
+_NETWORKS: Final = "skype discord snap insta tiktok telegram signal kik handle username nick".split()
+
+
+def _names_a_network(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _NETWORKS)
+
+
+# The third says whether the pattern can match at all: most texts are passed over at the cost of a glance.
 _CONTACTS: Final = (
-    ("email", _EMAIL),
-    ("handle", _PROFILE),
-    ("handle", _NAMED_HANDLE),
-    ("handle", _TAGGED),
-    ("handle", _AT),
-    ("handle", _REDDIT),
-    ("phone", _PHONE),
+    ("email", _EMAIL, re.compile(r"@|[(\[\s]at[)\]\s]", re.IGNORECASE).search),
+    ("handle", _PROFILE, re.compile(r"\.me/|\.com/", re.IGNORECASE).search),
+    ("handle", _NAMED_HANDLE, _names_a_network),
+    ("handle", _TAGGED, re.compile(r"#\d").search),
+    ("handle", _AT, re.compile("@").search),
+    ("handle", _REDDIT, re.compile("u/").search),
+    ("phone", _PHONE, re.compile(r"\d").search),
 )
 _DATE = re.compile(r"(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)?\d\d")
 _NOT_PHONE = re.compile(
@@ -230,6 +241,11 @@ def _is_phone(text: str, start: int, end: int) -> bool:
         return False
     # Thousands ("2 000 000") are no telephone number; a group of three after each blank, and no leading zero or plus.
     return not re.fullmatch(r"[1-9]\d{0,2}(?:[ .]\d{3})+", found) or found.startswith(("+", "0"))
+
+
+@lru_cache(maxsize=8)
+def _own(items: tuple[str, ...]) -> _Own:
+    return _Own(items)
 
 
 class _Own:
