@@ -136,14 +136,16 @@ def _search(dossier: Dossier, visit: str, rule: SearchRule, rules: FindingRules)
     found = _hits(looks, rule.found)
     denied = _hits(looks, rule.denied)
     found = [hit for hit in found if not _overlaps(hit, denied)]
-    if found:
+    if found and not (rule.contested and denied):
         return _Result("met", (), searched)
+    sides += [_side(dossier, "counter", hit, "says that there is one") for hit in _spread(found, 3)]
     sides += [_side(dossier, "denial", hit, "says that there is none") for hit in denied[:6]]
     if open_ and not denied:
         return _Result("not_determinable", merged(sides), searched, note=open_)
     near = [hit for hit in _hits(looks, rule.near) if not _overlaps(hit, denied)]
     sides += [_side(dossier, "nearest", hit, "the nearest that was found") for hit in _spread(near, 8)]
-    return _Result("found", merged(sides), searched)
+    note = "The service says of both that it is so: that there is one, and that there is none." if found else ""
+    return _Result("found", merged(sides), searched, note=note)
 
 
 def _elements(
@@ -276,6 +278,8 @@ def _operator(
                 continue
             context = rules.reading["runs"].search(plain) or passage.zone == "footer" or look.page_role == "contact"
             for match in company.finditer(plain) if context else ():
+                if named_for_others(plain, match.start("value"), rules):
+                    continue
                 name = company_name(match["value"])
                 if name:
                     a, b = _around(plain, match.start(), match.end())
@@ -301,6 +305,12 @@ def _operator(
     near = [hit for hit in _hits(looks, rule.near) if not _overlaps(hit, denied)]
     sides += [_side(dossier, "nearest", hit, "the nearest that was found") for hit in _spread(near, 6)]
     return _Result("found", merged(sides), searched)
+
+
+def named_for_others(plain: str, at: int, rules: FindingRules) -> bool:
+    """Whether what stands at *at* of a passage is presented as the name of a processor, a host or an agency."""
+    start, end = _around(plain, at, at + 1)
+    return bool(rules.reading["others"].search(plain[start : min(end, at)]))
 
 
 def company_name(value: str) -> str:

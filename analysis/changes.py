@@ -450,20 +450,44 @@ def claim_changes(
             for page in pages.values()
             for claim in _claims(page, by_look)
         }
+        stood, stands = _sentences(was), _sentences(now)
         for url in sorted(set(was) & set(now)):
             fetcher = next((name for name in ("browser", "http") if name in was[url] and name in now[url]), "")
             if not fetcher or was[url][fetcher].look.bare or now[url][fetcher].look.bare:
                 continue
             old = [
-                claim for claim in _claims(was[url][fetcher], by_look) if (claim.code, claim.words) not in said_after
+                claim
+                for claim in _claims(was[url][fetcher], by_look)
+                if (claim.code, claim.words) not in said_after and not _stands(claim, stands)
             ]
             new = [
-                claim for claim in _claims(now[url][fetcher], by_look) if (claim.code, claim.words) not in said_before
+                claim
+                for claim in _claims(now[url][fetcher], by_look)
+                if (claim.code, claim.words) not in said_before and not _stands(claim, stood)
             ]
             yield from _claims_compared(dossier, before, after, url, old, new, contradicted, rules)
     prices = [change for change in found if change.kind == "price"]
     for change in prices:
         yield _price(dossier, change)
+
+
+def _sentences(pages: dict[str, dict[str, _Page]]) -> frozenset[str]:
+    """Every sentence of all pages of a visit, in plain lower case."""
+    return frozenset(
+        _key(plain[start:end])
+        for found in pages.values()
+        for page in found.values()
+        for passage in page.passages
+        for plain in (folded(passage.text),)
+        for start, end in sentences(plain)
+    )
+
+
+def _stands(claim: Claim, stood: frozenset[str]) -> bool:
+    """Whether the sentences of a claim stand word for word in the other visit: what was read in them is then no change."""
+    plain = folded(claim.passage.text)
+    start, end = claim.start - claim.passage.start, claim.end - claim.passage.start
+    return all(_key(plain[a:b]) in stood for a, b in sentences(plain) if a < end and start < b)
 
 
 def _claims(page: _Page, by_look: dict[str, list[Proposition]]) -> list[Claim]:

@@ -39,8 +39,11 @@ def contradictions(dossier: Dossier, propositions: tuple[Proposition, ...], rule
     pairs: dict[tuple[str, str, str, str, bool], list[_Pair]] = {}
     for visit in dossier.visits:
         here = [item for item in propositions if item.look.visit == visit.visit]
+        free_tier = _free_tier(dossier, visit.visit, rules)
         for rule in rules.contradictions:
             for pair in _pairs(rule, here, rules):
+                if rule.free_tier and free_tier and not pair.explained:
+                    pair = replace(pair, explained="the price page offers something for nothing", strength="weak")
                 kind = "X3" if pair.crossing else rule.kind
                 key = (rule.id, kind, pair.promise.rule.id, pair.promise.object, bool(pair.explained))
                 pairs.setdefault(key, []).append(pair)
@@ -56,6 +59,16 @@ def contradictions(dossier: Dossier, propositions: tuple[Proposition, ...], rule
         yield _finding(dossier, kind, found, rules)
     yield from _core_function(dossier, propositions, rules)
     yield from _observed(dossier, propositions, rules)
+
+
+def _free_tier(dossier: Dossier, visit: str, rules: FindingRules) -> bool:
+    """Whether a price page of a visit says that something is free."""
+    return any(
+        rules.reading["price_free"].search(passage.text)
+        for look in dossier.of_visit(visit)
+        if look.page_role == "pricing" and look.text is not None
+        for passage in look.text.passages
+    )
 
 
 def _pairs(rule: ContradictionRule, here: list[Proposition], rules: FindingRules) -> Iterator[_Pair]:
@@ -86,6 +99,8 @@ def _pair(rule: ContradictionRule, promise: Proposition, counter: Proposition, r
         re.search(pattern, text, re.I) for pattern in rule.explained for text in (promise.sentence, counter.sentence)
     ):
         explained = "one of the two speaks of a narrower case"
+    elif _apart(rule.apart, promise.sentence, counter.sentence):
+        explained = "the two speak of different things that are bought"
     if rule.same_object:
         if promise.object != counter.object:
             if not explained or not _names(promise.condition, counter.object, rules):
@@ -104,6 +119,12 @@ def _pair(rule: ContradictionRule, promise: Proposition, counter: Proposition, r
         # "unless you object": the counter holds for everybody who does nothing.
         strength = weaker(strength) if rules.reading["opt_in"].search(counter.condition) else strength
     return _Pair(rule, promise, counter, explained, "weak" if explained else strength)
+
+
+def _apart(patterns: tuple[str, ...], one: str, other: str) -> bool:
+    """Whether each sentence names something of *patterns*, and none of them is named by both."""
+    named = [{pattern for pattern in patterns if re.search(pattern, text, re.I)} for text in (one, other)]
+    return all(named) and not named[0] & named[1]
 
 
 def _longer(promise: Proposition, counter: Proposition) -> bool:
@@ -301,9 +322,14 @@ def _plain_http(
 def _login_wall(
     dossier: Dossier, visit: str, claims: list[Proposition], propositions: tuple[Proposition, ...], rules: FindingRules
 ) -> Iterator[tuple[Side, bool]]:
-    """Log-in walls behind a link whose words or address invite to use the service."""
+    """Log-in walls, and pages that are one in words, behind a link whose words or address invite to use the service."""
+    asking = {
+        item.look.observation
+        for item in propositions
+        if item.rule.id == "account.needed" and item.passage.role in ("heading", "title")
+    }
     for look in dossier.of_visit(visit):
-        if look.outcome != "login_wall" or look.place != OWN:
+        if look.place != OWN or (look.outcome != "login_wall" and look.observation not in asking):
             continue
         words = f"{dossier.links.get(look.url, '')} {urlsplit(look.url).path.replace('/', ' ').replace('-', ' ')}"
         if not rules.reading["use_link"].search(words):

@@ -21,6 +21,12 @@ from data.findings import FindingRules
 _PERMUTATIONS = 64
 _SEED = 1
 _QUOTED = re.compile(r'^\W*"(?P<words>.+)"(?P<by>[^"]{0,120})$', re.S)
+_INSIDE = re.compile(r'"([^"]{40,})"')
+"""A quotation inside a passage that says who speaks before or after it."""
+
+_SIGNED = re.compile(r"([.!?…])[\s,-]*[A-Z][\w'-]*(?:[ ,.]+[A-Z0-9][\w'.-]*){0,4}\s*$")
+"""A signature behind the last sentence of a customer's words: a few words that begin with capitals."""
+
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _COUNT = re.compile(
     r"(?P<number>\d{1,3}(?:[,. ]\d{3})+|\d+(?:\.\d+)?)(?P<scale> ?(?:k|m|thousand|million|billion)\b)?\+? "
@@ -118,7 +124,8 @@ def _testimonial(passage: Passage, page_role: str) -> tuple[str, ...]:
     if quoted and page_role != "affiliate":
         return words_of(quoted["words"])
     if passage.role == "quote" or any(flag.code == "R01" and flag.stance == "TESTI" for flag in passage.flags):
-        return words_of(plain)
+        inside = max(_INSIDE.findall(plain), key=len, default="")
+        return words_of(inside or _SIGNED.sub(r"\1", plain))
     return ()
 
 

@@ -18,7 +18,7 @@ from io import BytesIO
 from itertools import combinations
 from typing import Any
 
-from analysis.absences import company_name
+from analysis.absences import company_name, named_for_others
 from analysis.dossier import LISTING, OWN, Dossier, Look, Passage
 from analysis.duplicates import hash_of, words_of
 from analysis.finding import Finding, Side, finding_id, merged
@@ -48,7 +48,7 @@ _WALLETS = frozenset({"bitcoin_bech32", "ethereum", "tron"})
 _ONE_OF = (
     ("tag", "verification"),
     ("company", "registration", "address", "phone"),
-    ("rare_host", "server_address", "template"),
+    ("rare_host", "server_address", "template", "provider"),
 )
 """Kinds that come together (an imprint, a theme): of each group the strongest counts in full, the others for a half."""
 
@@ -150,7 +150,7 @@ def marks(dossier: Dossier, rules: FindingRules) -> tuple[Mark, ...]:
                 note(kind, value, look)
             for kind, value in _connection(look):
                 note(kind, value, look)
-        users = _users_words(look)
+        users = _users_words(look) | _others_words(look, rules)
         for value in look.facts.get("emails", ()):
             if value not in users:
                 note("email", value.casefold(), look)
@@ -166,7 +166,12 @@ def marks(dossier: Dossier, rules: FindingRules) -> tuple[Mark, ...]:
                     note("email", value.casefold(), look, passage, passage.start + at, passage.start + at + len(value))
             for rule in patterns:
                 for value, start, end in _in_text(rule, plain):
-                    note(rule.id, value, look, passage, passage.start + start, passage.start + end)
+                    kind = rule.id
+                    if named_for_others(plain, start, rules):
+                        if kind != "company":
+                            continue
+                        kind = "provider"
+                    note(kind, value, look, passage, passage.start + start, passage.start + end)
             if look.place == OWN and look.page_role not in ("blog", "news", "forum"):
                 value = _template(plain, own_words)
                 if value:
@@ -209,6 +214,17 @@ def _users_words(look: Look) -> frozenset[str]:
         ):
             found.update(value.casefold() for value in re.findall(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", passage.text))
     return frozenset(found)
+
+
+def _others_words(look: Look, rules: FindingRules) -> frozenset[str]:
+    """E-mail addresses that a page gives only as those of somebody who works for the service."""
+    theirs: set[str] = set()
+    own: set[str] = set()
+    for passage in look.text.passages if look.text else ():
+        plain = folded(passage.text)
+        for match in re.finditer(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", plain):
+            (theirs if named_for_others(plain, match.start(), rules) else own).add(match[0].casefold())
+    return frozenset(theirs - own)
 
 
 def _in_text(rule: IdentifierRule, plain: str) -> Iterator[tuple[str, int, int]]:

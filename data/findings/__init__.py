@@ -73,6 +73,10 @@ class ContradictionRule:
     sensitive: bool = False
     explained: tuple[str, ...] = ()
     """Patterns in either sentence that make it a narrower case."""
+    apart: tuple[str, ...] = ()
+    """Patterns of what each side may speak of: where both name some and none in common, they speak of different things."""
+    free_tier: bool = False
+    """Whether a price page that offers something for nothing explains it."""
     strength: str = "strong"
 
 
@@ -112,6 +116,8 @@ class SearchRule:
     elements: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...] = ()
     offering: bool = False
     """Only for a service that itself offers the core function."""
+    contested: bool = False
+    """Whether the service's own word that there is none stands against its word that there is."""
     strength: str = "strong"
 
 

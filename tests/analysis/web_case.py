@@ -24,12 +24,12 @@ from data.ingest import take_in
 from data.records import Service
 from data.store import reading, rows
 
-POLICY = 'delay_seconds = 0.0\nconcurrency_per_host = 2\nallow_private = ["127.0.0.0/8"]\nrender = "auto"'
+POLICY = 'delay_seconds = 0.0\nconcurrency_per_host = 2\nallow_private = ["127.0.0.0/8"]\nrender = "{render}"'
 
 
-def visited(root: Path, web: Path) -> Case:
+def visited(root: Path, web: Path, *, render: str = "auto") -> Case:
     """A case of all services of *web*, visited in their first and then in their second state, and analysed."""
-    case = make_case(root, CaseFacts(title="Invented sites", authority="test"), POLICY)
+    case = make_case(root, CaseFacts(title="Invented sites", authority="test"), POLICY.format(render=render))
     port = _free_port()
     for later in (False, True):
         with DemoServer(web=web, later=later, port=port) as server:
@@ -87,7 +87,8 @@ class Sheet:
             and finding["status"] == "found"
             and ("code" not in row or row["code"] in finding["codes"])
             and ("change" not in row or json.loads(finding["details"]).get("change") == row["change"])
-            and all(self.holds(finding, side) for side in row["side"])
+            and {self.service_of[site] for site in row.get("sites", [])} <= set(finding["services"])
+            and all(self.holds(finding, side) for side in row.get("side", []))
         ]
 
     def taken(self, row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -101,7 +102,7 @@ class Sheet:
         service = self.service_of[row["site"]]
         if row["kind"] == "absence":
             return service in finding["services"] and row["code"] in finding["codes"]
-        if not row["side"]:
+        if not row.get("side"):
             return service in finding["services"]
         return all(self.holds(finding, side) for side in row["side"])
 
