@@ -39,7 +39,7 @@ def init(
         operators=tuple(operator or ()),
         custodian=custodian,
     )
-    case = make_case(folder, facts, _POLICY)
+    case = make_case(folder, facts)
     say(f"Case opened in {folder}.")
     _name_the_key(case)
     if not authority:
@@ -64,11 +64,3 @@ def _name_the_key(case: Case) -> None:
         return
     name_key(case, key)
     say(f"It will be sealed with the key {key.identity}")
-
-
-_POLICY = """# How a visit behaves. These are the defaults; docs/reference/case-file.md explains each.
-# page_budget = 40              # pages a visit, the most important first; 0 = no bound
-# delay_seconds = 1.0           # between two requests to one host
-# render = "auto"               # "auto" | "never" | "always": when a browser runs a page's scripts
-# contact = ""                  # an address that stands in the user agent
-# allow_private = []            # e.g. ["127.0.0.0/8"] for loopback work"""

@@ -101,7 +101,9 @@ def _guard(_: Path | None) -> Iterator[Check]:
     except BrowserUnavailable as error:
         yield Check(False, "guard", "not tested with the browser", str(error))
     else:
-        yield Check(True, "guard", str(report))
+        fetchers = " and ".join(report.fetchers)
+        found = f"{report.canaries} canaries, none got through ({fetchers}; {report.seconds:.1f} s)"
+        yield Check(True, "guard", found)
 
 
 def _codebook(_: Path | None) -> Iterator[Check]:

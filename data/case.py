@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, field, fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -366,15 +367,31 @@ def _check_policy(policy: Policy, file: Path) -> None:
         raise CaseError(f"{file}: [policy] proxy must look like http://host:port or socks5://host:port.")
 
 
+def settings_meaning() -> dict[str, dict[str, str]]:
+    """What every setting of ``case.toml`` means, one sentence each, by table."""
+    text = resources.files("data").joinpath("settings.toml").read_text(encoding="utf-8")
+    meaning: dict[str, dict[str, str]] = tomllib.loads(text)
+    return meaning
+
+
 def _case_toml(facts: CaseFacts, policy_lines: str) -> str:
+    meaning = settings_meaning()
     lines = ["# A Plainview case. Unknown keys are errors. See docs/reference/case-file.md", "", "[case]"]
     lines += [f"{item.name} = {_toml(getattr(facts, item.name))}" for item in fields(facts)]
-    lines += ["", "[policy]", policy_lines.strip() or "# page_budget = 40\n# delay_seconds = 1.0", ""]
-    return "\n".join(lines)
+    lines += ["", "[policy]", *([policy_lines.strip()] if policy_lines.strip() else [])]
+    lines.append("# How a visit behaves. What is commented out is the default.")
+    given = set(re.findall(r"^(\w+)\s*=", policy_lines, re.MULTILINE))
+    for item in fields(Policy):
+        if item.name not in given:
+            value = _toml(getattr(Policy(), item.name))
+            lines.append(f"# {f'{item.name} = {value}':<40} # {meaning['policy'][item.name]}")
+    return "\n".join([*lines, ""])
 
 
-def _toml(value: str | tuple[str, ...]) -> str:
+def _toml(value: str | bool | float | tuple[str, ...]) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if not isinstance(value, str):
+        return str(value).lower()
     # A JSON string is a valid TOML basic string.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
