@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import binascii
+import contextlib
 import hashlib
 import html
 import io
@@ -30,21 +31,29 @@ import struct
 import sys
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 EXIT_OK, EXIT_USAGE, EXIT_INTEGRITY = 0, 2, 4
 
 _BLOCK = 1 << 20
+# No file of ours comes near these: what is larger was made to tire whoever checks it.
+_LONGEST_LINE, _LARGEST_RECORD, _LARGEST_TOKEN = 64 << 20, 256 << 20, 1 << 20
+_MOST_PROBLEMS = 2000
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_OXUM = re.compile(r"^Payload-Oxum: ([0-9]+)\.([0-9]+)$", re.MULTILINE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _VISIT_FILES = ("visit.json", "attempts.jsonl", "addresses.jsonl", "records.warc.gz")
 _CASE_FILES = {"case.toml", "case.duckdb", "case.duckdb.wal", "case.lock", "ledger.jsonl", "masking.key"}
 _CASE_FOLDERS = {"evidence", "spool", "seals", "exports"}
+_SPOOL_FILES = {*_VISIT_FILES, "inflight.jsonl"}
+
+
+_Found = TypeVar("_Found")
 
 
 class NotACase(Exception):
@@ -69,17 +78,38 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    unlisted: int = 0
+    _known: set[object] = field(default_factory=set)
 
     def wrong(self, file: str, what: str) -> None:
-        """Put one problem down; the same one twice counts once."""
-        problem = Problem(file, what)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        """Put one problem down; the same one twice counts once, and there is an end to how many are listed."""
+        problem = Problem(_plain(file), _plain(what))
+        if problem not in self._known:
+            self._known.add(problem)
+            if len(self.problems) < _MOST_PROBLEMS:
+                self.problems.append(problem)
+            else:
+                self.unlisted += 1
+
+    def note(self, text: str) -> None:
+        """Put down what is not wrong and worth knowing."""
+        text = _plain(text)
+        if text not in self._known and len(self.notes) < _MOST_PROBLEMS:
+            self._known.add(text)
+            self.notes.append(text)
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+
+def _plain(text: str, most: int = 500) -> str:
+    """Words out of the files, fit for a terminal: no control, no mark that turns the direction of text, not endless."""
+    text = text if len(text) <= most else text[:most] + "…"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def verify(
@@ -88,15 +118,18 @@ def verify(
     key: str = "",
     head: str = "",
     authorities: Iterable[str | Path] = (),
-    records: bool = False,
+    records: bool | Collection[str] = False,
 ) -> Report:
-    """Check the case or export at *path*. Raises ``NotACase`` where it is neither, ``OSError`` where it cannot be read."""
+    """Check the case or export at *path*. Raises ``NotACase`` where it is neither, ``OSError`` where it cannot be read.
+
+    *records* opens every WARC record as well, or those of the visits named.
+    """
     report = Report()
     anchors = Anchors(key.lower().strip(), head.lower().strip(), _certificates_in(authorities))
     path = Path(path)
     if path.is_file():
         with path.open("rb") as file:
-            tree = _zip_tree(file, path.name, report)
+            tree = _unless_it_fails(report, path.name, _zip_tree, file, path.name, report)
             if tree is not None:
                 _Check(tree, report, anchors, records).export()
         return report
@@ -111,6 +144,18 @@ def verify(
     else:
         raise NotACase(f"{path}: neither a Plainview case (no case.toml) nor an export (no bagit.txt)")
     return report
+
+
+def _unless_it_fails(report: Report, file: str, check: Callable[..., _Found], *given: Any) -> _Found | None:
+    """What *check* gives; whatever it trips over is a problem of *file*, never the end of the checking."""
+    try:
+        return check(*given)
+    except NotACase:
+        raise
+    except Exception as error:  # the files are a stranger's: any of them may be made to break a reader
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        report.wrong(file, f"cannot be checked ({type(error).__name__}: {said})")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +184,10 @@ class Tree:
             raise FileNotFoundError(name)
         return self.opener(name)
 
-    def read(self, name: str) -> bytes:
-        """A whole (small) file."""
+    def read(self, name: str, most: int = _LARGEST_RECORD) -> bytes:
+        """A whole (small) file. Raises ``ValueError`` where it is larger than *most* bytes."""
+        if self.files.get(name, 0) > most:
+            raise ValueError(f"it has {self.files[name]} bytes, more than such a file ever has")
         with self.open(name) as file:
             return file.read()
 
@@ -150,11 +197,20 @@ class Tree:
         files = {name[len(start) :]: size for name, size in self.files.items() if name.startswith(start)}
         return Tree(files, lambda name: self.opener(start + name))
 
-    def digests(self, names: Iterable[str]) -> dict[str, str]:
-        """SHA-256 of files, several at a time: hashing leaves the interpreter's lock alone."""
-        wanted = sorted(set(names) & self.files.keys(), key=lambda name: -self.files[name])
+    def digests(self, names: Iterable[str], sizes: dict[str, set[int]] | None = None) -> dict[str, str]:
+        """SHA-256 of files, several at a time: hashing leaves the interpreter's lock alone.
+
+        A file that has none of the *sizes* recorded for it is not read: what it has instead stands in its hash's place.
+        """
+        there = set(names) & self.files.keys()
+        stated = sizes or {}
+        other = {name for name in there if stated.get(name) and self.files[name] not in stated[name]}
+        wanted = sorted(there - other, key=lambda name: -self.files[name])
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            return dict(zip(wanted, pool.map(self._digest, wanted), strict=True))
+            found = dict(zip(wanted, pool.map(self._digest, wanted), strict=True))
+        for name in other:
+            found[name] = f"it has {self.files[name]} bytes, not {' or '.join(map(str, sorted(stated[name])))}"
+        return found
 
     def _digest(self, name: str) -> str:
         digest = hashlib.sha256()
@@ -163,26 +219,38 @@ class Tree:
                 while block := file.read(_BLOCK):
                     digest.update(block)
         except OSError as error:
-            return f"unreadable ({error.strerror or error})"
+            return f"it cannot be read: {error.strerror or error}"
         return digest.hexdigest()
 
 
 def folder_tree(root: Path, report: Report) -> Tree:
     """Every regular file below *root*. Links and special files are named as problems and never followed."""
     files: dict[str, int] = {}
+    shared: list[str] = []
     waiting = [""]
     while waiting:
         folder = waiting.pop()
-        for item in os.scandir(os.fsencode(root / folder)):
-            name = folder + os.fsdecode(item.name)
-            mode = item.stat(follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
+        try:
+            with os.scandir(os.fsencode(root / folder)) as inside:
+                items = [(folder + os.fsdecode(item.name), item.stat(follow_symlinks=False)) for item in inside]
+        except OSError as error:
+            report.wrong(_shown(folder) or ".", f"this folder cannot be read: {error.strerror or error}")
+            continue
+        for name, facts in items:
+            if stat.S_ISDIR(facts.st_mode):
                 waiting.append(name + "/")
-            elif stat.S_ISREG(mode):
-                files[name] = item.stat(follow_symlinks=False).st_size
+            elif stat.S_ISREG(facts.st_mode):
+                files[name] = facts.st_size
+                if facts.st_nlink > 1:
+                    shared.append(name)
             else:
-                kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+                kind = "a symbolic link" if stat.S_ISLNK(facts.st_mode) else "not a regular file"
                 report.wrong(_shown(name), f"is {kind}; only regular files belong here")
+    if shared:
+        report.note(
+            f"{len(shared)} files have a second name on this disk (a hard link), first {_shown(min(shared))}: whoever "
+            "writes there changes them here. Copy the folder before you rely on it"
+        )
     _check_names(files, report)
     return Tree(files, lambda name: open(os.fsencode(root / name), "rb"))  # noqa: PTH123 - names may be any bytes
 
@@ -205,7 +273,8 @@ def _name_fault(name: str) -> str:
         return "is an absolute path"
     if any(part in ("", ".", "..") for part in name.split("/")):
         return "leads out of its folder, or is empty"
-    if "\\" in name or any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or 0xD800 <= ord(char) < 0xE000 for char in name):
+    # isprintable: no control, no half of a surrogate pair, no mark that is not seen or that turns the direction of text.
+    if "\\" in name or not name.isprintable() or any(part != part.rstrip(". ") for part in name.split("/")):
         return "has a character that no file of ours has"
     return ""
 
@@ -368,7 +437,31 @@ def _parse(data: bytes) -> Any:
             raise ValueError("a key stands twice")
         return values
 
-    return json.loads(data.decode("utf-8"), object_pairs_hook=pairs)
+    return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _same_number(value: Any, number: int) -> bool:
+    return type(value) is int and value == number  # True equals 1, and 1.0 does
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends. The last one has none where it is cut off, or longer than any of ours."""
+    while raw := file.readline(_LONGEST_LINE):
+        yield raw
+        if not raw.endswith(b"\n"):
+            return
+
+
+def _files_of(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The files that an entry names, with what it says of each."""
+    files = body.get("files")
+    if not isinstance(files, dict):
+        return {}
+    return {str(name): facts if isinstance(facts, dict) else {} for name, facts in files.items()}
 
 
 def _parse_object(data: bytes) -> dict[str, Any]:
@@ -389,13 +482,29 @@ def _genesis(name: str) -> str:
 # --- the check
 
 
+def _sizes(ledger: LedgerRead) -> dict[str, set[int]]:
+    """The size, or sizes, that the ledger recorded for each file of evidence, seals, exports and reports."""
+    found: dict[str, set[int]] = {}
+    for entry in ledger.entries.values():
+        body, event = entry.get("body"), entry.get("event")
+        if not isinstance(body, dict) or event not in ("visit.closed", "seal.made", "export.made", "report.made"):
+            continue
+        base = f"evidence/{body.get('visit')}/" if event == "visit.closed" else ""
+        files = _files_of(body) or ({f"exports/{body.get('file')}": body} if event == "report.made" else {})
+        for name, facts in files.items():
+            sizes = found.setdefault(base + name, set())
+            if type(facts.get("bytes")) is int:
+                sizes.add(facts["bytes"])
+    return found
+
+
 @dataclass(slots=True)
 class LedgerRead:
     """The ledger as read: every line's hash, and the visible entries by line number."""
 
     hashes: list[str] = field(default_factory=list)
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)
-    withheld: int = 0
+    withheld: dict[str, int] = field(default_factory=dict)
 
     def named(self, *events: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """The bodies of entries of a kind, with their line numbers."""
@@ -412,7 +521,7 @@ class _Check:
     tree: Tree
     report: Report
     anchors: Anchors
-    records: bool
+    records: bool | Collection[str]
     sums: dict[str, str] = field(default_factory=dict)
 
     # a case
@@ -428,26 +537,42 @@ class _Check:
                 report.wrong(name, "is missing")
         if tree.files.get("case.lock"):
             report.wrong("case.lock", "is not empty")
+        ledger = self._try("ledger.jsonl", self._ledger, "ledger.jsonl", False) or LedgerRead()
+        if not any(True for _ in ledger.named("case.opened")):
+            report.wrong("ledger.jsonl", "has no entry that opens a case")
+        sizes = _sizes(ledger)
         wanted = [
             name
-            for name in tree.files
-            if name.startswith(("evidence/", "seals/", "exports/")) or name in ("case.toml", "ledger.jsonl")
+            for name, size in tree.files.items()
+            if name in sizes
+            or (size <= _LARGEST_TOKEN and (name == "case.toml" or name.startswith("seals/")))
+            or (size <= _LARGEST_RECORD and name.startswith("exports/") and name.endswith("/tagmanifest-sha256.txt"))
         ]
-        self.sums = tree.digests(wanted)
-        ledger = self._ledger("ledger.jsonl", withheld=False)
-        self._settings(ledger)
-        self._masking_key(ledger)
-        waiting = self._spool(ledger)
-        self._evidence("", ledger, included=None, waiting=waiting)
-        self._seals("", ledger)
-        self._exports(ledger)
+        self.sums = tree.digests(wanted, sizes)
+        self._try("case.toml", self._settings, ledger)
+        self._try("masking.key", self._masking_key, ledger)
+        waiting = self._try("spool", self._spool, ledger) or set()
+        self._evidence(ledger, included=None, waiting=waiting)
+        self._seals(ledger)
+        self._try("exports", self._exports, ledger)
         self.report.facts["kind"] = "case"
+
+    def _try(self, file: str, check: Callable[..., _Found], *given: Any) -> _Found | None:
+        return _unless_it_fails(self.report, file, check, *given)
+
+    def _differs(self, name: str, facts: dict[str, Any]) -> str:
+        """What is wrong with a file's bytes, seen from what the ledger says of them; empty where nothing is."""
+        found = self.sums.get(name, "")
+        if found and found == facts.get("sha256"):
+            return ""
+        why = "SHA-256 differs" if _HEX64.fullmatch(found) else found or "the ledger has no hash of it"
+        return f"its bytes are not those that the ledger recorded ({why})"
 
     def _settings(self, ledger: LedgerRead) -> None:
         last = ""
         for _, body in ledger.named("case.opened", "case.settings"):
             last = str(body.get("case_toml_sha256", last))
-        if last and "case.toml" in self.sums and self.sums["case.toml"] != last:
+        if last and "case.toml" in self.tree.files and self.sums.get("case.toml") != last:
             self.report.wrong(
                 "case.toml",
                 "differs from what the ledger last recorded. If you changed it yourself, any command that records "
@@ -458,7 +583,7 @@ class _Check:
         """The key of the masks: its hash is on the ledger, because a changed key would tell nobody."""
         if "masking.key" not in self.tree.files:
             return
-        raw = self.tree.read("masking.key")
+        raw = self.tree.read("masking.key", 1000)
         made = {str(body.get("sha256")) for _, body in ledger.named("masking.key_made")}
         if not _HEX64.fullmatch(raw[:-1].decode("ascii", "replace")) or raw[-1:] != b"\n":
             self.report.wrong("masking.key", "is not a key of masks")
@@ -470,48 +595,64 @@ class _Check:
         known: dict[str, dict[str, Any]] = {}
         hashes: dict[str, set[str]] = {}
         for _, body in ledger.named("export.made", "report.made"):
-            files = body.get("files")
-            if not isinstance(files, dict):
-                files = {f"exports/{body.get('file')}": body}
+            files = _files_of(body) or {f"exports/{body.get('file')}": body}
             known.update(files)
             for name, facts in files.items():
                 hashes.setdefault(name, set()).add(str(facts.get("sha256")))
+        folders: dict[str, int] = {}
         for name in sorted(item for item in self.tree.files if item.startswith("exports/")):
+            top = "/".join(name.split("/")[:2])
             if name in known:
-                if self.sums[name] not in hashes[name]:
+                if self.sums.get(name) not in hashes[name]:
                     self.report.wrong(_shown(name), "is not the file that the ledger recorded when it was made")
-            elif not any(name.startswith(f"{folder}/") for folder in known):
-                self.report.notes.append(f"{_shown(name)} is not on the ledger")
-        for folder, record in known.items():
-            tag = f"{folder}/tagmanifest-sha256.txt"
-            if record.get("tagmanifest_sha256") and tag in self.sums:
-                if self.sums[tag] != record["tagmanifest_sha256"]:
-                    self.report.wrong(tag, "is not the one that the ledger recorded when the export was made")
-                inner = _Check(self.tree.below(folder), Report(), Anchors(), False)
-                inner.export()
-                for problem in inner.report.problems:
-                    self.report.wrong(f"{folder}/{problem.file}", problem.what)
+            elif top in known:
+                folders[top] = folders.get(top, 0) + 1
+            else:
+                self.report.note(f"{_shown(name)} is not on the ledger")
+        for folder in sorted(folders):
+            tag, record = f"{folder}/tagmanifest-sha256.txt", known[folder]
+            if tag not in self.sums:
+                self.report.wrong(_shown(tag), "is missing")
+            elif self.sums[tag] != record.get("tagmanifest_sha256"):
+                self.report.wrong(_shown(tag), "is not the one that the ledger recorded when the export was made")
+            inner = _Check(self.tree.below(folder), Report(), Anchors(), False)
+            inner.export()
+            for problem in inner.report.problems:
+                self.report.wrong(f"{_shown(folder)}/{problem.file}", problem.what)
 
     # an export
 
     def export(self) -> None:
         tree, report = self.tree, self.report
-        self.sums = tree.digests(tree.files)
-        self._bag()
         about = self._object("data/export.json") or {}
-        sums = {name[5:]: value for name, value in self.sums.items() if name.startswith("data/")}
-        inner = _Check(tree.below("data"), report, self.anchors, self.records, sums)
-        ledger = inner._ledger("ledger.jsonl", withheld=True)
+        inner = _Check(tree.below("data"), report, self.anchors, self.records)
+        ledger = self._try("ledger.jsonl", inner._ledger, "ledger.jsonl", True) or LedgerRead()
+        sizes = {f"data/{name}": found for name, found in _sizes(ledger).items()}
+        self.sums = tree.digests(tree.files.keys() - self._absurd(), sizes)
+        inner.sums = {name[5:]: value for name, value in self.sums.items() if name.startswith("data/")}
+        self._try("manifest-sha256.txt", self._bag)
         visits = about.get("visits")
         included = {str(item) for item in visits} if isinstance(visits, list) else set()
-        inner._evidence("", ledger, included=included, waiting=set())
-        key = inner._seals("", ledger, sealed_at=about)
-        inner._about(about, ledger)
+        inner._evidence(ledger, included=included, waiting=set())
+        key = inner._seals(ledger, exported=True)
+        self._try("export.json", inner._about, about, ledger)
         inner._tables(included)
-        inner._exhibits()
-        self._signature(key)
+        self._try("exhibits/exhibits.jsonl", inner._exhibits)
+        self._try("export-signature.json", self._signature, key)
         report.facts["kind"] = "export"
         report.facts["selection"] = about.get("selection")
+
+    def _absurd(self) -> set[str]:
+        """Files larger than the whole payload is said to be: to be named, not to be read for hours."""
+        most = 0
+        with contextlib.suppress(OSError, ValueError):
+            found = _OXUM.search(self.tree.read("bag-info.txt", 1 << 20).decode("utf-8", "replace"))
+            most = int(found[1]) if found and len(found[1]) < 20 else 0
+        return {
+            name
+            for name, size in self.tree.files.items()
+            if size > (max(most, _LONGEST_LINE) if name.startswith("data/") else _LARGEST_RECORD)
+        }
 
     def _about(self, about: dict[str, Any], ledger: LedgerRead) -> None:
         """What the export says of itself, against what it holds."""
@@ -520,7 +661,7 @@ class _Check:
         found = {
             "count": len(ledger.hashes),
             "head": ledger.hashes[-1] if ledger.hashes else _genesis("ledger"),
-            "withheld": ledger.withheld,
+            "withheld": sum(ledger.withheld.values()),
         }
         for name, value in found.items():
             if stated.get(name) != value:
@@ -531,22 +672,25 @@ class _Check:
             self.report.wrong(name, "is missing")
             return None
         try:
-            return _parse_object(self.tree.read(name))
-        except (ValueError, UnicodeDecodeError, RecursionError) as error:
+            return _parse_object(self.tree.read(name, _LONGEST_LINE))
+        except (OSError, ValueError, RecursionError) as error:
             self.report.wrong(name, f"cannot be read: {error}")
             return None
 
     # the ledger
 
-    def _ledger(self, name: str, *, withheld: bool) -> LedgerRead:
+    def _ledger(self, name: str, withheld: bool) -> LedgerRead:
         read = LedgerRead()
         if name not in self.tree.files:
             self.report.wrong(name, "is missing")
             return read
         expected, last_at = _genesis("ledger"), ""
         with self.tree.open(name) as file:
-            for number, raw in enumerate(file, 1):
+            for number, raw in enumerate(_lines(file), 1):
                 where = f"line {number}"
+                if len(raw) >= _LONGEST_LINE:
+                    self.report.wrong(name, f"{where} is longer than any entry")
+                    break
                 if not raw.endswith(b"\n"):
                     self.report.wrong(
                         name,
@@ -567,10 +711,11 @@ class _Check:
                     if (
                         set(values) != {"seq", "withheld", "why"}
                         or not _HEX64.fullmatch(digest)
-                        or values["seq"] != number
+                        or not _same_number(values["seq"], number)
                     ):
                         self.report.wrong(name, f"{where} is not a proper withheld entry")
-                    expected, read.withheld = digest, read.withheld + 1
+                    expected, why = digest, str(values.get("why"))
+                    read.withheld[why] = read.withheld.get(why, 0) + 1
                     read.hashes.append(digest)
                     continue
                 self._entry(name, where, number, line, values, expected)
@@ -598,10 +743,14 @@ class _Check:
                 f"{where} does not follow from the line before (a line was changed, taken out, put in, or moved)",
             )
         bare = {key: value for key, value in values.items() if key != "self"}
-        if values["self"] != _sha256(_canonical(bare)) or _canonical(values) != line:
+        try:
+            fits = values["self"] == _sha256(_canonical(bare)) and _canonical(values) == line
+        except (ValueError, RecursionError):  # half of a surrogate pair has no UTF-8
+            fits = False
+        if not fits:
             self.report.wrong(name, f"{where} was changed: it does not fit its own hash")
-        if values["seq"] != number:
-            self.report.wrong(name, f"{where}: its number is {values['seq']}")
+        if not _same_number(values["seq"], number):
+            self.report.wrong(name, f"{where}: its number is {str(values['seq'])[:40]}")
         if not isinstance(values["at"], str) or not _TIME.fullmatch(values["at"]):
             self.report.wrong(name, f"{where}: its time is not UTC ending in Z")
 
@@ -614,11 +763,11 @@ class _Check:
             )
         else:
             after = len(read.hashes) - place
-            self.report.notes.append(f"the head you gave is entry {place}; {after} entries came after it")
+            self.report.note(f"the head you gave is entry {place}; {after} entries came after it")
 
     # evidence
 
-    def _evidence(self, base: str, ledger: LedgerRead, *, included: set[str] | None, waiting: set[str]) -> None:
+    def _evidence(self, ledger: LedgerRead, *, included: set[str] | None, waiting: set[str]) -> None:
         closed: dict[str, tuple[int, dict[str, Any]]] = {}
         for number, body in ledger.named("visit.closed"):
             visit = str(body.get("visit"))
@@ -636,7 +785,7 @@ class _Check:
             if visit not in there and visit not in waiting and (included is None or visit in included):
                 self.report.wrong(f"evidence/{visit}", f"is missing; the ledger closed this visit (line {number})")
             elif visit not in there and included is not None:
-                self.report.notes.append(f"visit {visit} is on the ledger and not part of this export")
+                self.report.note(f"visit {visit} is on the ledger and not part of this export")
         attempts = 0
         for visit in sorted(there):
             if visit not in closed:
@@ -644,30 +793,32 @@ class _Check:
                     _shown(f"evidence/{visit}"), "is not on the ledger: put in, renamed, or not of this case"
                 )
                 continue
-            attempts += self._visit(f"evidence/{visit}", visit, there[visit], closed[visit][1])
+            place = f"evidence/{visit}"
+            attempts += self._try(place, self._visit, place, visit, there[visit], closed[visit][1]) or 0
         self.report.facts["visits"] = len(there)
         self.report.facts["visits_on_ledger"] = len(closed)
         self.report.facts["attempts"] = attempts
 
     def _visit(self, folder: str, visit: str, names: set[str], body: dict[str, Any]) -> int:
-        recorded = body.get("files") if isinstance(body.get("files"), dict) else {}
-        assert isinstance(recorded, dict)
+        recorded = _files_of(body)
         for name in sorted(names - recorded.keys()):
             self.report.wrong(_shown(f"{folder}/{name}"), "is not on the ledger: an extra file")
+        if missing := set(_VISIT_FILES) - recorded.keys():
+            self.report.wrong("ledger.jsonl", f"closes {visit} without the hash of {', '.join(sorted(missing))}")
         doubtful = set()
         for name, facts in sorted(recorded.items()):
             place = f"{folder}/{name}"
             if name not in _VISIT_FILES:
-                self.report.wrong("ledger.jsonl", f"names a file that no visit has: {_shown(str(name))}")
+                self.report.wrong("ledger.jsonl", f"names a file that no visit has: {_shown(name)}")
             elif name not in names:
                 self.report.wrong(place, "is missing")
-            elif self.sums.get(place) != facts.get("sha256"):
-                self.report.wrong(place, "its bytes are not those that the ledger recorded (SHA-256 differs)")
+            elif fault := self._differs(place, facts):
+                self.report.wrong(place, fault)
                 doubtful.add(name)
         if "visit.json" in names:
             try:
-                values = _parse_object(self.tree.read(f"{folder}/visit.json"))
-            except (ValueError, UnicodeDecodeError) as error:
+                values = _parse_object(self.tree.read(f"{folder}/visit.json", _LONGEST_LINE))
+            except (OSError, ValueError, RecursionError) as error:
                 self.report.wrong(f"{folder}/visit.json", f"cannot be read: {error}")
             else:
                 for key in ("visit", "head", "observations", "service", "outcome", "started", "ended"):
@@ -685,17 +836,20 @@ class _Check:
                     f"({body.get('observations')})",
                 )
         # A file that differs is opened, to say where; every file is, when asked.
+        asked = self.records if isinstance(self.records, bool) else visit in self.records
         if {"attempts.jsonl", "records.warc.gz"} <= names and (
-            self.records or doubtful & {"attempts.jsonl", "records.warc.gz"}
+            asked or doubtful & {"attempts.jsonl", "records.warc.gz"}
         ):
-            _check_records(self.tree, folder, self.report)
+            opened = self._try(f"{folder}/records.warc.gz", _check_records, self.tree, folder, self.report)
+            if asked:
+                self.report.facts["records"] = self.report.facts.get("records", 0) + (opened or 0)
         return count
 
     def _attempts(self, name: str, visit: str, *, open_end: bool = False) -> tuple[str, int]:
         """Follow a visit's chain; its head and count."""
         head, count = _genesis(visit), 0
         with self.tree.open(name) as file:
-            for raw in file:
+            for raw in _lines(file):
                 count += 1
                 line = raw[:-1]
                 if open_end and not raw.endswith(b"\n"):
@@ -713,7 +867,11 @@ class _Check:
         """Visits that run, or were cut off: their chains hold up to the last whole row. Returns those closed on the ledger."""
         closed = {str(body.get("visit")): body for _, body in ledger.named("visit.closed")}
         waiting = set()
-        folders = {name.split("/")[1] for name in self.tree.files if name.startswith("spool/") and name.count("/") > 1}
+        inside = [name.split("/") for name in self.tree.files if name.startswith("spool/")]
+        for parts in inside:
+            if len(parts) != 3 or parts[2].removesuffix(".new") not in _SPOOL_FILES:
+                self.report.wrong(_shown("/".join(parts)), "is not a file of a running visit: an extra file")
+        folders = {parts[1] for parts in inside if len(parts) > 2}
         for visit in sorted(folders):
             attempts = f"spool/{visit}/attempts.jsonl"
             count = 0
@@ -721,71 +879,86 @@ class _Check:
                 _, count = self._attempts(attempts, visit, open_end=True)
             if visit in closed:
                 waiting.add(visit)
-                files = closed[visit].get("files")
-                for name, facts in (files if isinstance(files, dict) else {}).items():
+                for name, facts in _files_of(closed[visit]).items():
                     place = f"spool/{visit}/{name}"
-                    if self.tree.digests([place]).get(place) != facts.get("sha256"):
-                        self.report.wrong(place, "its bytes are not those that the ledger recorded (SHA-256 differs)")
-                self.report.notes.append(f"visit {visit} is closed and waits in the spool to be taken in")
+                    self.sums |= self.tree.digests([place])
+                    if fault := self._differs(place, facts):
+                        self.report.wrong(_shown(place), fault if place in self.tree.files else "is missing")
+                self.report.note(f"visit {visit} is closed and waits in the spool to be taken in")
             else:
-                self.report.notes.append(f"visit {visit} is not closed: {count} attempts so far, not evidence yet")
+                self.report.note(f"visit {visit} is not closed: {count} attempts so far, not evidence yet")
         return waiting
 
     # seals
 
-    def _seals(self, base: str, ledger: LedgerRead, sealed_at: dict[str, Any] | None = None) -> bytes:
+    def _seals(self, ledger: LedgerRead, *, exported: bool = False) -> bytes:
         """Signatures, stamps and their place in the ledger. Returns the public key of the last seal that holds."""
         names = sorted(name for name in self.tree.files if name.startswith("seals/"))
         on_ledger: dict[str, tuple[int, dict[str, Any]]] = {}
         states: dict[str, str] = {}
         stamps: dict[str, dict[str, Any]] = {}
         for line, body in ledger.named("seal.made"):
-            files = body.get("files") if isinstance(body.get("files"), dict) else {}
-            assert isinstance(files, dict)
-            for name, facts in files.items():
-                on_ledger[str(name)] = (line, facts)
+            for name, facts in _files_of(body).items():
+                on_ledger[name] = (line, facts)
             states[str(body.get("file"))] = str(body.get("state"))
-            for stamp in body.get("timestamps", []):
-                stamps[str(stamp.get("file"))] = stamp
+            rows = body.get("timestamps")
+            for stamp in rows if isinstance(rows, list) else []:
+                if isinstance(stamp, dict):
+                    stamps[str(stamp.get("file"))] = stamp
         for name, (line, facts) in on_ledger.items():
             if name not in self.tree.files:
                 self.report.wrong(_shown(name), f"is missing; the ledger recorded it (line {line})")
-            elif self.sums.get(name) != facts.get("sha256"):
-                self.report.wrong(_shown(name), "its bytes are not those that the ledger recorded (SHA-256 differs)")
+            elif fault := self._differs(name, facts):
+                self.report.wrong(_shown(name), fault)
         seals = [name for name in names if re.fullmatch(r"seals/seal-\d{4,}\.json", name)]
         needed = set(on_ledger)
         covered, key, last, previous = 0, b"", "", ""
+        keys: set[bytes] = set()
         for number, name in enumerate(seals, 1):
             needed.add(name)
             if name != f"seals/seal-{number:04d}.json":
                 self.report.wrong(name, f"is seal file number {number}: one before it is missing or renamed")
-            count, public, files = self._seal(name, number, ledger, previous, stamps)
+            found = self._try(name, self._seal, name, number, ledger, previous, stamps)
+            count, public, files = found or (0, b"", set[str]())
             needed |= files
             previous = self.sums.get(name, "")
             if count:
                 covered, key, last = max(covered, count), public, name
+                keys.add(public)
             if name not in on_ledger:
-                self.report.notes.append(f"{name} is not on the ledger: the command that made it was cut off")
-                if count and count != len(ledger.hashes) and sealed_at is None:
+                self.report.note(f"{name} is not on the ledger: the command that made it was cut off")
+                if count and count != len(ledger.hashes) and not exported:
                     self.report.wrong(name, "is not on the ledger, though other entries came after it")
         unfinished = f"seals/seal-{len(seals) + 1:04d}"
         for name in names:
             if name in needed:
                 continue
             if name.startswith((unfinished, "seals/authority-")) or name.endswith(".new"):
-                self.report.notes.append(f"{_shown(name)} was left by a seal that was cut off; nothing depends on it")
+                self.report.note(f"{_shown(name)} was left by a seal that was cut off; nothing depends on it")
             else:
                 self.report.wrong(_shown(name), "is not part of any seal: an extra file")
         facts = self.report.facts
-        facts["entries"], facts["withheld"] = len(ledger.hashes), ledger.withheld
+        facts["entries"], facts["withheld"] = len(ledger.hashes), sum(ledger.withheld.values())
+        facts["withheld_why"] = dict(ledger.withheld)
+        later = [str(body.get("visit")) for line, body in ledger.named("visit.closed") if line > covered]
+        if seals and later:
+            self.report.note(
+                f"{len(later)} visits were closed after the last seal and are not signed, first {later[0]}"
+            )
+        if len(keys) > 1:
+            self.report.note(f"the seals were made with {len(keys)} different keys")
         facts["head"] = ledger.hashes[-1] if ledger.hashes else ""
         facts["seals"], facts["sealed_entries"] = len(seals), covered
         facts["key"] = _sha256(key) if key else ""
         facts["stamp"] = states.get(last, "")
         if self.anchors.key:
-            if not seals:
+            if len(self.anchors.key) < 16:
+                self.report.wrong(
+                    "seals", "the key id you gave is too short to tell keys apart: give 16 digits or more"
+                )
+            elif not seals:
                 self.report.wrong("seals", "there is no seal, so the key you gave signed nothing here")
-            elif not key or not _sha256(key).startswith(self.anchors.key) or len(self.anchors.key) < 16:
+            elif not key or not _sha256(key).startswith(self.anchors.key):
                 self.report.wrong(
                     last or "seals", "was not made with the key you gave; do not trust it before you know why"
                 )
@@ -796,8 +969,8 @@ class _Check:
     ) -> tuple[int, bytes, set[str]]:
         """One seal: signature, head, stamps. Returns the entries covered (0 where it does not hold), key, and its files."""
         files: set[str] = set()
-        raw = self.tree.read(name)
         try:
+            raw = self.tree.read(name, _LARGEST_TOKEN)
             values = _parse_object(raw)
             statement = values["statement"]
             public = bytes.fromhex(statement["public_key"])
@@ -805,9 +978,9 @@ class _Check:
             count, head, stamps = statement["count"], statement["head"], statement["timestamps"]
             if set(values) != {"statement", "signature"} or _canonical(values) + b"\n" != raw:
                 raise ValueError("it is not written as a seal is")
-            if not isinstance(count, int) or not isinstance(stamps, list):
+            if type(count) is not int or not isinstance(stamps, list) or len(stamps) > 100:
                 raise ValueError("its count or its stamps are not as a seal has them")
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.report.wrong(name, f"is not a readable seal: {error}")
             return 0, b"", files
         good = True
@@ -817,7 +990,7 @@ class _Check:
         if statement.get("key") != _sha256(public):
             self.report.wrong(name, "its key id is not that of its key")
             good = False
-        if statement.get("seal") != number or statement.get("previous") != previous:
+        if not _same_number(statement.get("seal"), number) or statement.get("previous") != previous:
             self.report.wrong(name, "does not follow from the seal before it")
             good = False
         if not isinstance(statement.get("at"), str) or not _TIME.fullmatch(statement["at"]):
@@ -831,7 +1004,8 @@ class _Check:
             self.report.wrong("ledger.jsonl", f"was changed up to line {count}: {name} sealed another head")
             good = False
         for index, asked in enumerate(stamps, 1):
-            files |= self._stamp(name, index, asked, raw, str(statement.get("at", "")), stamped)
+            at = str(statement.get("at", ""))
+            files |= self._try(name, self._stamp, name, index, asked, raw, at, stamped) or set()
         return (count if good else 0), public, files
 
     def _stamp(
@@ -849,14 +1023,15 @@ class _Check:
             if self.sums.get(ca_file) != asked.get("ca_sha256"):
                 self.report.wrong(ca_file, f"is not the certificate file that {seal} names")
         if token not in self.tree.files:
-            self.report.notes.append(f"{seal}: no time stamp of {authority} was obtained")
+            self.report.note(f"{seal}: no time stamp of {authority} was obtained")
             return files
         files.add(token)
         recorded = stamped.get(token, {})
         nonce = str(recorded.get("nonce", ""))
         try:
-            trusted = list(self.anchors.authorities) or pem_certificates(self.tree.read(ca_file))
-            facts = check_token(self.tree.read(token), sealed, trusted, nonce=int(nonce, 16) if nonce else None)
+            trusted = list(self.anchors.authorities) or pem_certificates(self.tree.read(ca_file, _LARGEST_TOKEN))
+            reply = self.tree.read(token, _LARGEST_TOKEN)
+            facts = check_token(reply, sealed, trusted, nonce=int(nonce, 16) if nonce else None)
             if recorded and (recorded.get("time"), recorded.get("serial")) != (facts.time, format(facts.serial, "x")):
                 raise TokenError("it is not the stamp that the ledger recorded")
         except FileNotFoundError:
@@ -868,7 +1043,7 @@ class _Check:
                 f"{seal}: stamped {facts.time} by {facts.authority} (root certificate SHA-256 {facts.root_sha256[:16]}…)"
             )
             if abs(_moment(facts.time) - _moment(at)) > timedelta(minutes=10):
-                self.report.notes.append(f"{seal}: our clock said {at}, the authority's {facts.time}")
+                self.report.note(f"{seal}: our clock said {at}, the authority's {facts.time}")
         return files
 
     # the bag
@@ -878,7 +1053,7 @@ class _Check:
         tree, report = self.tree, self.report
         if "bagit.txt" not in tree.files:
             report.wrong("bagit.txt", "is missing")
-        elif tree.read("bagit.txt") != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
+        elif tree.read("bagit.txt", 1000) != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
             report.wrong("bagit.txt", "is not that of BagIt 1.0")
         if "fetch.txt" in tree.files:
             report.wrong("fetch.txt", "an export fetches nothing: an extra file")
@@ -887,10 +1062,10 @@ class _Check:
         self._manifest("manifest-sha256.txt", payload)
         self._manifest("tagmanifest-sha256.txt", set(tags))
         if "bag-info.txt" in tree.files:
-            info = tree.read("bag-info.txt").decode("utf-8", "replace")
-            oxum = re.search(r"^Payload-Oxum: (\d+)\.(\d+)$", info, re.MULTILINE)
+            info = tree.read("bag-info.txt", 1 << 20).decode("utf-8", "replace")
+            oxum = _OXUM.search(info)
             size = sum(tree.files[name] for name in payload)
-            if not oxum or (int(oxum[1]), int(oxum[2])) != (size, len(payload)):
+            if not oxum or (oxum[1], oxum[2]) != (str(size), str(len(payload))):
                 report.wrong("bag-info.txt", "its Payload-Oxum is not the size and number of the files")
 
     def _manifest(self, manifest: str, expected: set[str]) -> None:
@@ -898,7 +1073,11 @@ class _Check:
             self.report.wrong(manifest, "is missing")
             return
         listed: dict[str, str] = {}
-        for number, line in enumerate(self.tree.read(manifest).decode("utf-8", "replace").splitlines(), 1):
+        # By newline alone, as the other programs split it: any other mark would show them other names than us.
+        rows = self.tree.read(manifest).decode("utf-8", "surrogateescape").split("\n")
+        if rows.pop():
+            self.report.wrong(manifest, "its last line is not finished")
+        for number, line in enumerate(rows, 1):
             digest, mark, name = line.partition("  ")
             if not mark or not _HEX64.fullmatch(digest):
                 self.report.wrong(manifest, f"line {number} is not a hash and a name")
@@ -913,28 +1092,30 @@ class _Check:
         for name in sorted(expected - listed.keys()):
             self.report.wrong(_shown(name), f"is not in {manifest}: an extra file")
         for name in sorted(expected & listed.keys()):
-            if self.sums.get(name) != listed[name]:
-                self.report.wrong(_shown(name), f"its bytes are not those in {manifest} (SHA-256 differs)")
+            found = self.sums.get(name, "it is larger than the whole export says it is")
+            if found != listed[name]:
+                why = "SHA-256 differs" if _HEX64.fullmatch(found) else found
+                self.report.wrong(_shown(name), f"its bytes are not those in {manifest} ({why})")
 
     def _signature(self, sealed_by: bytes) -> None:
         """The sealing key's signature over the whole export, where it could be given."""
         name = "export-signature.json"
         if name not in self.tree.files:
             if self.anchors.key:
-                self.report.notes.append(
+                self.report.note(
                     "the export itself is not signed: evidence and ledger are covered by the seal, tables and exhibits "
                     "are checked against the evidence only as far as it goes"
                 )
             return
-        raw = self.tree.read(name)
         try:
+            raw = self.tree.read(name, _LARGEST_TOKEN)
             values = _parse_object(raw)
             statement = values["statement"]
             public = bytes.fromhex(statement["public_key"])
             signature = bytes.fromhex(values["signature"])
             if set(values) != {"statement", "signature"} or _canonical(values) + b"\n" != raw:
                 raise ValueError("it is not written as we write it")
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.report.wrong(name, f"cannot be read: {error}")
             return
         if not ed25519_verify(public, signature, _canonical(statement)):
@@ -944,7 +1125,7 @@ class _Check:
         if self.anchors.key and not _sha256(public).startswith(self.anchors.key):
             self.report.wrong(name, "was not made with the key you gave")
         elif sealed_by and public != sealed_by:
-            self.report.notes.append("the export is signed with another key than the last seal")
+            self.report.note("the export is signed with another key than the last seal")
         self.report.facts["export_key"] = _sha256(public)
 
     # tables and exhibits
@@ -952,17 +1133,20 @@ class _Check:
     def _tables(self, included: set[str]) -> None:
         """The tables in JSON Lines, against the evidence they were made from."""
         if not self.report.ok:
-            self.report.notes.append("tables were not compared with the evidence: mend what is named first")
+            self.report.note("tables were not compared with the evidence: mend what is named first")
             return
-        self._same_rows("tables/visits.jsonl", "visit", self._rows(included, "visit.json"))
-        self._same_rows("tables/observations.jsonl", "observation", self._rows(included, "attempts.jsonl"))
-        self._same_rows("tables/addresses.jsonl", "", self._rows(included, "addresses.jsonl"))
+        for table, key, source in (
+            ("tables/visits.jsonl", "visit", "visit.json"),
+            ("tables/observations.jsonl", "observation", "attempts.jsonl"),
+            ("tables/addresses.jsonl", "", "addresses.jsonl"),
+        ):
+            self._try(table, self._same_rows, table, key, self._rows(included, source))
 
     def _rows(self, visits: set[str], name: str) -> Iterator[dict[str, Any]]:
         for visit in sorted(visits):
             with self.tree.open(f"evidence/{visit}/{name}") as file:
-                for line in file:
-                    yield {"visit": visit, **json.loads(line)}
+                for line in _lines(file):
+                    yield {"visit": visit, **_parse_object(line)}
 
     def _same_rows(self, table: str, key: str, evidence: Iterator[dict[str, Any]]) -> None:
         if table not in self.tree.files:
@@ -970,8 +1154,8 @@ class _Check:
             return
         with self.tree.open(table) as file:
             number = 0
-            for number, line in enumerate(file, 1):
-                row = json.loads(line)
+            for number, line in enumerate(_lines(file), 1):
+                row = _parse_object(line)
                 source = next(evidence, None)
                 if source is None:
                     self.report.wrong(table, f"row {number} has no counterpart in the evidence")
@@ -989,7 +1173,8 @@ class _Check:
         name = "exhibits/exhibits.jsonl"
         if name not in self.tree.files or not self.report.ok:
             return
-        exhibits = [json.loads(line) for line in self.tree.read(name).splitlines()]
+        with self.tree.open(name) as file:
+            exhibits = [_parse_object(line) for line in _lines(file)]
         wanted = {str(item.get("observation")) for item in exhibits}
         attempts: dict[str, dict[str, Any]] = {}
         for visit in {item.rpartition(".")[0] for item in wanted}:
@@ -1003,7 +1188,7 @@ class _Check:
             if source is None:
                 self.report.wrong(shown, "the observation it cites is not in the evidence")
                 continue
-            self._exhibit(shown, item, source)
+            self._try(shown, self._exhibit, shown, item, source)
         self.report.facts["exhibits"] = len(exhibits)
 
     def _exhibit(self, shown: str, item: dict[str, Any], source: dict[str, Any]) -> None:
@@ -1040,7 +1225,7 @@ class _Check:
         if fault:
             self.report.wrong(shown, fault)
         elif not _says(block, str(quote)):
-            self.report.notes.append(
+            self.report.note(
                 f"{shown}: the quote is not literally in the record (it may stand in script data or be split by markup)"
             )
 
@@ -1049,17 +1234,42 @@ def _says(block: bytes, quote: str) -> bool:
     """Whether the words of *quote* stand in a record, markup and spaces aside."""
 
     def bare(text: str) -> str:
-        return re.sub(r"[\s\u200b-\u200f\u2060\ufeff\xad]+", "", unicodedata.normalize("NFKC", html.unescape(text)))
+        # A reference with endless digits is more than int() takes.
+        text = html.unescape(re.sub(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?", "\ufffd", text))
+        return re.sub(r"[\s\u200b-\u200f\u2060\ufeff\xad]+", "", unicodedata.normalize("NFKC", text))
 
     body = _body(block)
     wanted = bare(quote)
     for encoding in ("utf-8", "cp1252"):
         text = body.decode(encoding, "replace")
-        if wanted in bare(re.sub(r"(?s)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", " ", text)) or wanted in bare(
-            text
-        ):
+        if wanted in bare(_without_markup(text)) or wanted in bare(text):
             return True
     return False
+
+
+_MARKUP = re.compile(r"<!--|<(?:script|style)\b|<", re.IGNORECASE)
+_ENDS = {
+    "<!--": re.compile(r"-->"),
+    "<script": re.compile(r"</script\s*>", re.IGNORECASE),
+    "<style": re.compile(r"</style\s*>", re.IGNORECASE),
+    "<": re.compile(r">"),
+}
+
+
+def _without_markup(text: str) -> str:
+    """The words of a page. Each end is looked for once, so that a page of nothing but beginnings takes no longer."""
+    parts, at, ends = [], 0, dict(_ENDS)
+    while found := _MARKUP.search(text, at):
+        parts.append(text[at : found.start()])
+        for kind in (found[0].lower(), "<"):
+            end = ends[kind].search(text, found.end()) if kind in ends else None
+            if end:
+                break
+            ends.pop(kind, None)
+        if not end:
+            return " ".join([*parts, text[found.start() :]])
+        at = end.end()
+    return " ".join([*parts, text[at:]])
 
 
 def defang(url: str) -> str:
@@ -1074,29 +1284,35 @@ def defang(url: str) -> str:
 # --- WARC records (ISO 28500:2017), one gzip member each
 
 
-def _check_records(tree: Tree, folder: str, report: Report) -> None:
-    """Every record of a visit against its digest, every attempt against its record."""
+def _check_records(tree: Tree, folder: str, report: Report) -> int:
+    """Every record of a visit against its digest, every attempt against its record. Returns the number of records."""
     name, attempts = f"{folder}/records.warc.gz", f"{folder}/attempts.jsonl"
     found: dict[int, tuple[int, dict[str, str], bytes]] = {}
     wanted: dict[int, dict[str, Any]] = {}
     with tree.open(attempts) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file), 1):
             try:
                 values = _parse_object(line)
                 offset = values["warc_offset"]
-            except (ValueError, KeyError, UnicodeDecodeError) as error:
+                if type(offset) is not int:
+                    raise ValueError("its place in the WARC file is not a number")
+            except (ValueError, KeyError, RecursionError) as error:
                 report.wrong(attempts, f"line {number} is not a readable attempt: {error}")
                 continue
-            if values.get("seq") != number:
-                report.wrong(attempts, f"line {number}: its number is {values.get('seq')}")
+            if not _same_number(values.get("seq"), number):
+                report.wrong(attempts, f"line {number}: its number is {str(values.get('seq'))[:40]}")
+            if offset in wanted:
+                report.wrong(attempts, f"line {number} names the same record as attempt {wanted[offset].get('seq')}")
             if offset >= 0:
                 wanted[offset] = values
+    count = 0
     with tree.open(name) as file:
         for offset, length, headers, block, fault in _members(file):
+            count += 1
             if fault:
                 report.wrong(name, f"the record at byte {offset}: {fault}")
             if not headers:
-                return
+                return count
             digest = headers.get("warc-block-digest", "")
             if digest != f"sha256:{_sha256(block)}":
                 report.wrong(name, f"the record at byte {offset} does not fit its digest")
@@ -1110,6 +1326,7 @@ def _check_records(tree: Tree, folder: str, report: Report) -> None:
                 found[offset] = (length, {}, b"")
     for offset in sorted(wanted.keys() - found.keys()):
         report.wrong(attempts, f"{wanted[offset].get('observation')}: no record stands at byte {offset} of {name}")
+    return count
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[int, int, dict[str, str], bytes, str]]:
@@ -1117,15 +1334,19 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, int, dict[str, str], bytes, 
     offset, held = 0, b""
     while True:
         unpacker = zlib.decompressobj(31)
-        used, parts = 0, []
+        used, parts, size = 0, [], 0
         try:
             while not unpacker.eof:
-                chunk = held or file.read(65536)
+                chunk = unpacker.unconsumed_tail or held or file.read(65536)
                 if not chunk:
                     break
-                held = b""
-                parts.append(unpacker.decompress(chunk))
-                used += len(chunk)
+                if not unpacker.unconsumed_tail:
+                    held, used = b"", used + len(chunk)
+                parts.append(unpacker.decompress(chunk, _BLOCK))
+                size += len(parts[-1])
+                if size > _LARGEST_RECORD:
+                    yield offset, 0, {}, b"", "it is larger than any record"
+                    return
         except zlib.error as error:
             yield offset, 0, {}, b"", f"it cannot be unpacked ({error})"
             return
@@ -1156,16 +1377,23 @@ def _split_record(data: bytes) -> tuple[dict[str, str], bytes, str]:
         if not colon or name.lower() in headers:
             fault = "a header is doubled or malformed"
         headers[name.lower()] = value
-    size = int(headers.get("content-length", "-1"))
+    length = headers.get("content-length", "")
+    size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
     if size < 0 or rest[size:] != b"\r\n\r\n":
         fault = "its length is not the one it states"
     return headers, rest[:size], fault
 
 
 def _record_at(tree: Tree, folder: str, offset: int, length: int) -> tuple[dict[str, str], bytes]:
+    if not (type(offset) is type(length) is int and offset >= 0 and 0 < length <= _LARGEST_RECORD):
+        raise ValueError("its place is not one in the file")
     with tree.open(f"{folder}/records.warc.gz") as file:
         file.seek(offset)
-        headers, block, fault = _split_record(zlib.decompress(file.read(length), 31))
+        unpacker = zlib.decompressobj(31)
+        data = unpacker.decompress(file.read(length), _LARGEST_RECORD)
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("it is not one whole record")
+    headers, block, fault = _split_record(data)
     if fault:
         raise ValueError(fault)
     return headers, block
@@ -1297,7 +1525,7 @@ class Der:
 
     def oid(self) -> str:
         """An object identifier in dots."""
-        if self.tag != 0x06 or not self.content:
+        if self.tag != 0x06 or not 0 < len(self.content) < 64:
             raise TokenError("an object identifier is missing")
         numbers, value = [], 0
         for byte in self.content:
@@ -1310,7 +1538,7 @@ class Der:
 
     def integer(self) -> int:
         """An integer."""
-        if self.tag != 0x02:
+        if self.tag != 0x02 or len(self.content) > 4096:
             raise TokenError("a number is missing")
         return int.from_bytes(self.content, "big", signed=True)
 
@@ -1450,7 +1678,7 @@ def read_certificate(raw: bytes) -> Certificate:
             algorithm=algorithm,
             signature=signature.content[1:],
         )
-    except (ValueError, IndexError) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
         raise TokenError(f"a certificate cannot be read: {error}") from None
 
 
@@ -1490,8 +1718,10 @@ def check_signature(key: Der, algorithm: Der, default_hash: str, message: bytes,
         raise TokenError(f"signed in a way that is not accepted (algorithm {scheme}, digest {digest or 'unknown'})")
     if key_type == _RSA:
         modulus, exponent = (item.integer() for item in der(public).children())
-        if modulus.bit_length() < 2048:
+        if modulus < 0 or modulus.bit_length() < 2048:
             raise TokenError("signed with an RSA key of fewer than 2048 bits")
+        if modulus.bit_length() > 16384 or not 2 < exponent < 2**64:
+            raise TokenError("signed with an RSA key that nobody makes")
         check = _rsa_pss if scheme == _RSA_PSS else _rsa_pkcs1
         return check(modulus, exponent, digest, message, signature)
     if key_type == _EC:
@@ -1684,9 +1914,19 @@ def check_token(token: bytes, data: bytes, trusted: Iterable[bytes], *, nonce: i
     *trusted* are the DER certificates of authorities. Raises ``TokenError`` where it is not a stamp of these bytes with
     that *nonce*, signed by a time-stamping certificate that leads to one of them.
     """
+    if len(token) > _LARGEST_TOKEN:
+        raise TokenError("it is larger than any time stamp")
     try:
         return _check_token(token, data, [read_certificate(item) for item in trusted], nonce)
-    except (ValueError, IndexError, AssertionError, RecursionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         raise TokenError(f"it is not a readable time stamp ({error or type(error).__name__})") from None
 
 
@@ -1711,6 +1951,8 @@ def _check_token(token: bytes, data: bytes, trusted: list[Certificate], nonce: i
         for item in part.children()
         if item.tag == 0x30
     ]
+    if len(certificates) > 64:
+        raise TokenError("it brings more certificates than any chain needs")
     signers = parts[-1].children()
     if parts[-1].tag != 0x31 or len(signers) != 1:
         raise TokenError("it does not have exactly one signer")
@@ -1800,11 +2042,17 @@ def summary(report: Report) -> list[str]:
     lines = []
     if facts.get("kind"):
         lines.append(f"{facts['kind']}: {facts.get('visits', 0)} visits, {facts.get('attempts', 0)} attempts")
-    if facts.get("kind") == "export" and facts.get("selection"):
+        if "records" in facts:
+            lines.append(f"WARC records: {facts['records']} opened, each held against its digest and its attempt")
+        else:
+            cited = f"those of {facts['exhibits']} exhibits opened, the others " if facts.get("exhibits") else ""
+            lines.append(f"WARC records: {cited}vouched for by the hash of their file; --records opens each of them")
+    if facts.get("kind") == "export" and facts.get("visits", 0) < facts.get("visits_on_ledger", 0):
         lines.append(
-            f"a selection: {facts.get('visits', 0)} visits are included; {facts.get('withheld', 0)} ledger entries are "
-            "withheld (their hashes stand in)"
+            f"a selection: {facts.get('visits', 0)} of {facts['visits_on_ledger']} visits on the ledger are included"
         )
+    for why, count in facts.get("withheld_why", {}).items():
+        lines.append(f"{count} ledger entries are withheld, their hashes stand in; the reason given: {why}")
     if facts.get("entries"):
         lines.append(f"ledger: {facts['entries']} entries, head {facts['head']}")
     if facts.get("seals"):
@@ -1818,7 +2066,15 @@ def summary(report: Report) -> list[str]:
     elif facts.get("entries"):
         lines.append("UNSEALED: nothing here is signed; the chain alone shows changes made without rewriting all of it")
     lines += [str(item) for item in facts.get("stamps", [])]
-    return lines
+    return [_plain(line) for line in lines]
+
+
+def verdict(report: Report) -> str:
+    """The last line: how it stands."""
+    if report.ok:
+        return "nothing is wrong"
+    more = f"; {report.unlisted} more are not listed" if report.unlisted else ""
+    return f"{len(report.problems)} problem(s){more}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -1830,6 +2086,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ca", action="append", default=[], help="an authority's root certificate (PEM)")
     parser.add_argument("--records", action="store_true", help="open every WARC record as well")
     given = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no … must not stop the check
     try:
         report = verify(given.path, key=given.key, head=given.head, authorities=given.ca, records=given.records)
     except (NotACase, OSError) as error:
@@ -1841,7 +2100,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"note: {note}\n")
     for problem in report.problems:
         sys.stdout.write(f"PROBLEM {problem}\n")
-    sys.stdout.write("nothing is wrong\n" if report.ok else f"{len(report.problems)} problem(s)\n")
+    sys.stdout.write(verdict(report) + "\n")
     return EXIT_OK if report.ok else EXIT_INTEGRITY
 
 

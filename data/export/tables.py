@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any
 import duckdb
 
 from data.codebook import load_codebook
+from data.spreadsheet import FORMULA
 
 # Each is of the visits and texts in the export alone. Sensitive flags, and the passages and texts they stand in, are in
 # none of them. The SQL is put together from the constants of this file alone.
@@ -66,6 +66,11 @@ LEFT_OUT = {
     "index_mark": "the index's own mark",
     "findings_made": "which evidence an analysis has looked at: the analysis's own mark",
     "flags_read": "which texts an analysis has read: the analysis's own mark",
+    "cleared_words": "an index for lists and searches, made again from passages and flags",
+    "cleared_passages": "an index for lists and searches, made again from passages and flags",
+    "cleared_flags": "an index for lists and searches, made again from passages and flags",
+    "cleared_terms": "an index for lists and searches, made again from passages and flags",
+    "cleared_texts": "which texts that index holds: its own mark",
 }
 
 
@@ -114,16 +119,7 @@ def _harmless(name: str, kind: str) -> str:
     if kind in ("BIGINT", "INTEGER", "DOUBLE", "BOOLEAN"):
         return f'"{name}"'
     text = f'"{name}"::VARCHAR'
-    return f"CASE WHEN regexp_matches({text}, '^\\s*[=+\\-@\\t\\r]') THEN '''' || {text} ELSE {text} END AS \"{name}\""
-
-
-def cell(value: Any) -> Any:
-    """A spreadsheet cell that no program takes for a formula."""
-    if isinstance(value, list | dict):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and (value.lstrip()[:1] in ("=", "+", "-", "@") or value[:1] in ("\t", "\r")):
-        return "'" + value if value.strip() else value
-    return "" if value is None else value
+    return f"CASE WHEN regexp_matches({text}, '{FORMULA}') THEN '''' || {text} ELSE {text} END AS \"{name}\""
 
 
 def _dictionary_text() -> str:
