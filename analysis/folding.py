@@ -41,6 +41,10 @@ _NEEDS_WORK: Final = re.compile(
     r"|(?<![a-z0-9'])[a-z0-9@$](?:[ .*_\-+]{1,2}[a-z0-9@$](?![a-z0-9'])){2}",
     re.IGNORECASE,
 )
+# Most passages are letters and a few signs: they need no work unless two letters stand alone side by side.
+_LETTERS: Final = re.compile(r"[A-Za-z,;:'\"()/%&?\- ]*[.!]?")
+_APART: Final = re.compile(r"[^A-Za-z][A-Za-z][^A-Za-z][^A-Za-z]?[A-Za-z][^A-Za-z]")
+_ONE_FOR_ONE: Final = {ord(char): plain for char, plain in _PUNCTUATION.items() if len(plain) == 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,11 @@ def _join_spaced(text: str, origin: list[int]) -> tuple[str, list[int]]:
 
 def fold(text: str) -> Folded:
     """Fold ``text``. Never raises; plain ASCII without tricks is only lower-cased."""
-    if not _NEEDS_WORK.search(text):
-        return Folded(text.lower(), len(text))
+    plain_text = text if text.isascii() else text.translate(_ONE_FOR_ONE)
+    if _LETTERS.fullmatch(plain_text) and not _APART.search(f" {plain_text} "):
+        return Folded(plain_text.lower(), len(text))
+    if not _NEEDS_WORK.search(plain_text):
+        return Folded(plain_text.lower(), len(text))
     chars: list[str] = []
     origin: list[int] = []
     for index, char in enumerate(text):
