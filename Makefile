@@ -37,6 +37,15 @@ lock: $(READY)
 leaks: $(READY)
 	@$(BIN)/python -m tests.hostile.leaks
 
+# Every figure of docs/accuracy.md. What needs data beside the repository, or the packages of the `train` group, says so.
+evaluate: $(READY)
+	@for set in cedar sealed pairs-sealed; do \
+		echo "== tests/gold/$$set.jsonl"; $(BIN)/plainview evaluate tests/gold/$$set.jsonl --no-misses || exit 1; done
+	@echo "== two codings"; $(BIN)/python -m tests.benchmarks.claims agreement
+	@if [ -d ../shared/data ]; then for what in twice clauses everyday docs dark-patterns speed; do \
+		echo "== $$what"; $(BIN)/python -m tests.benchmarks.claims $$what || exit 1; done; \
+		else echo "no data beside the repository: clauses, everyday pages, dark patterns and speed are left out"; fi
+
 slow: $(READY)
 	@$(BIN)/python -m pytest -m slow --timeout 1800
 

@@ -1,6 +1,6 @@
 """The claims pipeline on material made by others: speed beside spaCy, false flags on real pages, two public corpora.
 
-`python tests/benchmarks/claims.py speed|everyday|dark-patterns|clauses|agreement|twice`. `speed` wants en_core_web_sm beside spaCy and
+`python -m tests.benchmarks.claims speed|everyday|docs|dark-patterns|clauses|agreement|twice`. `speed` wants en_core_web_sm beside spaCy and
 says so where it is absent; `dark-patterns` wants scikit-learn (group `train`).
 """
 
@@ -30,8 +30,7 @@ from analysis.clauses import Clauses, evaluate_clauses
 from analysis.folding import fold
 from analysis.passages import extract
 from data.codebook import load_codebook
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+from tests.real_input import SHARED, real_site
 
 
 def everyday_readings(odd_only: bool) -> list[Reading]:
@@ -82,10 +81,22 @@ def speed(limit: int, rounds: int) -> None:
         print(f"{name:<20}{middle / len(texts) * 1e6:>9.1f} µs a passage   claims is {middle / own:.2f} times as fast")
 
 
-def everyday(limit: int, show: int) -> None:
-    """Flags per 1,000 passages of real marketing pages that the weights have not seen."""
+def documentation_readings() -> list[Reading]:
+    """Unique passages of the SQLite documentation (Debian's `sqlite3-doc`); role `help`."""
+    seen: dict[tuple[str, str, str], Reading] = {}
+    for path in sorted(real_site("sqlite").rglob("*.html")):
+        found = extract(path.read_text(encoding="utf-8", errors="replace"))
+        for passage in found.passages:
+            text = found.text[passage.start : passage.end]
+            seen[(text, passage.heading, passage.list_intro)] = Reading(
+                text, passage.heading, passage.list_intro, "help", passage.zone
+            )
+    return list(seen.values())
+
+
+def flag_rate(readings: list[Reading], limit: int, show: int) -> None:
+    """Flags per 1,000 passages that the weights have not seen."""
     claims = Claims.load()
-    readings = everyday_readings(odd_only=True)
     readings = readings[:: max(1, len(readings) // limit)][:limit]
     codes: Counter[str] = Counter()
     flagged = []
@@ -197,7 +208,7 @@ def twice(limit: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["speed", "everyday", "dark-patterns", "clauses", "agreement", "twice"])
+    parser.add_argument("what", choices=["speed", "everyday", "docs", "dark-patterns", "clauses", "agreement", "twice"])
     parser.add_argument("--limit", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--show", type=int, default=0, help="how many flagged passages to print")
@@ -205,7 +216,9 @@ def main() -> None:
     if chosen.what == "speed":
         speed(chosen.limit, chosen.rounds)
     elif chosen.what == "everyday":
-        everyday(chosen.limit, chosen.show)
+        flag_rate(everyday_readings(odd_only=True), chosen.limit, chosen.show)
+    elif chosen.what == "docs":
+        flag_rate(documentation_readings(), chosen.limit, chosen.show)
     elif chosen.what == "dark-patterns":
         dark_patterns()
     elif chosen.what == "agreement":
