@@ -22,6 +22,7 @@ from analysis.operators import Mark, Network, marks, network, operator_findings,
 from analysis.profiles import profiles, redirects
 from analysis.propositions import Proposition, Propositions
 from data.case import Case
+from data.derived import contents
 from data.findings import FindingRules, load_rules
 from data.store import append, reading, rows, transaction, writing
 
@@ -114,7 +115,7 @@ def find(case: Case, tell: Tell, *, rules: FindingRules | None = None) -> Summar
             [{"service": name, "made_of": state} for name, state in sorted({**states, ACROSS: across}.items())],
         )
         result = _summary(connection, method, len(touched), len(states) - len(touched))
-        whole = _content(connection)
+        whole, tables = _content(connection), contents(connection, "findings.run")
     case.record(
         "findings.run",
         {
@@ -123,6 +124,7 @@ def find(case: Case, tell: Tell, *, rules: FindingRules | None = None) -> Summar
             "findings": result.findings,
             "clusters": result.clusters,
             "content_sha256": whole,
+            "tables": tables,
         },
     )
     return result

@@ -18,6 +18,7 @@ from data import clock
 from data.canonical import sha256
 from data.case import Case
 from data.codebook import Codebook
+from data.derived import contents
 from data.records import Kind, Observation, Service
 from data.referral import halt_new
 from data.roles import page_role
@@ -181,7 +182,9 @@ class _Run:
             "model_sha256": self.claims.model_sha256,
         }
         body = {**row, "listings": READER, "texts": self.done, "flags": self.flags, "reanalysis": reanalysis}
-        self.case.record("analysis.run", body)
+        with reading(self.case) as connection:
+            tables = contents(connection, "analysis.run")
+        self.case.record("analysis.run", {**body, "tables": tables})
         with writing(self.case) as connection, transaction(connection):
             connection.execute("DELETE FROM analyses")
             append(connection, "analyses", [{**row, "made": clock.now()}])

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from data.case import Case
+from data.derived import differences
 from data.store import IndexDamaged, is_current, reading, recorded_tables, write_index
 from data.verify import Problem
 
@@ -30,6 +31,8 @@ def compare_index(case: Case) -> Iterator[Problem]:
                 connection.execute(f"ATTACH '{fresh}' AS fresh (READ_ONLY)")
                 yield from _recorded(connection, name, current=is_current(case, connection))
                 yield from _derived(connection, name)
+                for table, what in differences(case, connection):
+                    yield Problem(name, f"table {table}: {what}. Make it again: plainview rebuild")
         except (duckdb.Error, IndexDamaged) as error:
             yield Problem(name, f"cannot be read: {str(error).splitlines()[0][:200]}. Make it again: plainview rebuild")
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from data import clock, environment
 from data.canonical import canonical, sha256
 from data.case import Case, CaseFacts, make_case, policy_record
+from data.derived import contents
 from data.ingest import take_in
 from data.records import AddressSeen, Observation, Service, Visit
 from data.spool import Spool
-from data.store import append, transaction, writing
+from data.store import append, reading, transaction, writing
 
 FACTS = CaseFacts(
     title="A small case",
@@ -203,7 +204,10 @@ def mark(case: Case) -> None:
             append(connection, "passages", passages)
             append(connection, "flags", flags)
             append(connection, "observation_texts", links)
-    case.record("analysis.run", {"analysis": "a1", "texts": len(texts), "flags": len(flags), "reanalysis": False})
+    with reading(case) as connection:
+        tables = contents(connection, "analysis.run")
+    run = {"analysis": "a1", "texts": len(texts), "flags": len(flags), "reanalysis": False, "tables": tables}
+    case.record("analysis.run", run)
 
 
 def _text(text_id: str, stored: str, text: str, title: str) -> dict[str, object]:

@@ -485,6 +485,17 @@ def test_a_deleted_token_is_named(case: Path) -> None:
         ("UPDATE texts SET text = text || ' more'", "texts"),
         ("UPDATE passages SET text = upper(text)", "passages"),
         ("UPDATE flags SET quote = 'something else'", "flags"),
+        ("DELETE FROM flags WHERE flag = (SELECT min(flag) FROM flags)", "flags: is not what the run"),
+        ("UPDATE flags SET code = 'P02' WHERE flag = (SELECT min(flag) FROM flags)", "flags: is not what the run"),
+        (
+            "UPDATE flags SET confidence = 0.751 WHERE flag = (SELECT min(flag) FROM flags)",
+            "flags: is not what the run",
+        ),
+        ("UPDATE flags SET sensitive = false", "flags: is not what the run"),
+        ("DELETE FROM flags", "flags: is not what the run"),
+        ("UPDATE passages SET heading = 'Prohibited uses'", "passages: is not what the run"),
+        ("UPDATE texts SET title = 'another', page_role = 'blog'", "texts: is not what the run"),
+        ("DELETE FROM observation_texts", "observation_texts: is not what the run"),
         ("UPDATE observation_texts SET text_id = (SELECT min(text_id) FROM texts)", "observation_texts"),
     ],
 )
