@@ -255,7 +255,7 @@ class ReviewScreen(App[None]):
             code = next((item for item in self.codebook.codes if item.id == unit.code), None)
             text.append(f"{unit.code} {code.title if code else ''}", style="bold")
             if unit.stance:
-                text.append(f"  stance {unit.stance}  confidence {unit.confidence:.2f}")
+                text.append(f"\nread as {unit.stance}, confidence {unit.confidence:.2f}")
         for label in self.session.labels:
             text.append(f"  + {label}", style="bold green")
         if self.session.note:
@@ -419,7 +419,11 @@ class ReviewScreen(App[None]):
             self.message = "Look at it first (r), or skip it (k)."
             self.show()
             return False
-        return self.session.unit is not None and self.session.unit.kind != "finding"
+        if self.session.unit is not None and self.session.unit.kind == "finding":
+            self.message = "A finding has no code to correct: y it does, n it does not, t for a note."
+            self.show()
+            return False
+        return self.session.unit is not None
 
     def action_reveal(self) -> None:
         """Show hidden words."""

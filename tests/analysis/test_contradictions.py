@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from tests.analysis.spoken import Served, dossier, findings, html, only, quotes, rules_of, said
+from tests.benchmarks import wordings
 
 PRIVACY = "/privacy"
 
@@ -295,3 +298,21 @@ def test_words_on_their_way_to_the_officer_are_in_no_contradiction() -> None:
          "/terms": html("You may not upload a photo of a person who has not agreed.")},
     )  # fmt: skip
     assert [finding for finding in findings(of) if any(sentence in side.quote for side in finding.sides)] == []
+
+
+def test_promises_and_counters_in_other_words_are_found_where_they_were_and_none_is_made_up() -> None:
+    rows = tomllib.loads(wordings.ROWS.read_text(encoding="utf-8"))["row"]
+    found = [row for row in rows if row["rule"] and row["rule"] in wordings.raised(row)]
+    assert len(found) >= 37
+    assert [row for row in rows if not row["rule"] and wordings.raised(row)] == []
+
+
+def test_a_flag_on_words_that_deny_nothing_makes_no_refusal_of_them() -> None:
+    pages = {
+        "/report": Served(
+            html("We remove it within 48 hours of your notice.", "Say where you saw the picture."),
+            role="report",
+            flags=(("T01", "PROMO", "Say where you saw the picture."),),
+        )
+    }
+    assert "X1.removal" not in rules_of(findings(dossier("alpha", pages)))
