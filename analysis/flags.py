@@ -2,34 +2,52 @@
 
 A run is incremental: only texts that this extractor, codebook and model have not read are read. When one of them is
 another than last time, everything is read again and the ledger says so: it is a re-analysis, never a change of a site.
+
+Batches are read by an engine's workers (``analysis/batch.py``) and put down here in the order of visit and attempt, so that
+the rows are the same whatever the number of workers. Nothing is held but the batches under way.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from analysis.claims import Claims, Label, Reading
-from analysis.listings.listing import READER, field_rows, read_listing, role_of
-from analysis.passages import EXTRACTOR, Passage, TextVersion, extract
+import duckdb
+
+from analysis.batch import Batch, Row, Rows, read_one
+from analysis.claims import Claims
+from analysis.listings.listing import READER
+from analysis.passages import EXTRACTOR
 from data import clock
 from data.canonical import sha256
 from data.case import Case
 from data.codebook import Codebook
+from data.depot import Depot
 from data.derived import contents
-from data.records import Kind, Observation, Service
+from data.engine import Engine, Here, Local, in_order
+from data.records import Kind, Observation
 from data.referral import halt_new
-from data.roles import page_role
-from data.store import append, observations, reading, rows, transaction, writing
-from data.stored import StoredTexts
+from data.spool import WARC
+from data.store import append, reading, rows, transaction, writing
 
+# A batch is a few seconds of work; its texts and rows fit into memory many times over.
 _BATCH = 200
-# Stances in which a reference to minors is not plainly a ban, a policy, a report or advice.
-_OPEN_STANCES = frozenset({"PROMO", "TESTI", "UI", "USER", "UNCLEAR"})
+_BATCH_BYTES = 8_000_000
+_PAGE = 4000
+_VISITS = 500
+_SMALL = 300
+"""Texts that one process has read before a second one would have started."""
+_WRITE_BYTES = 24_000_000
+"""Characters put down in one transaction: each opening of the index costs the same for one batch as for ten."""
 # What an address was listed as says more of its role than its path does.
 _KIND_ROLES: dict[str, str] = {Kind.APP_LISTING: "listing", Kind.AD: "ad"}
+_COLUMNS = (
+    "observation visit service seq purpose profile fetcher requested_url started ended depth role type_declared stored_as "
+    "stored_len stored_sha256 warc_offset warc_length"
+).split()
+_TO_READ = "stored_as IN ('response', 'conversion') AND purpose <> 'robots'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,115 +81,175 @@ def analysis_id(claims: Claims) -> str:
     return sha256(f"{EXTRACTOR} {READER} {claims.codebook_sha256} {claims.model_sha256}".encode())[:16]
 
 
-def analyze(case: Case, tell: Tell, *, codebook: Codebook | None = None) -> Summary:
-    """Read every stored text of *case* that this method has not read, and record the run on the ledger."""
+def analyze(
+    case: Case, tell: Tell, *, codebook: Codebook | None = None, engine: Engine | None = None, store: str = ""
+) -> Summary:
+    """Read every stored text of *case* that this method has not read, and record the run on the ledger.
+
+    *engine* says where (this process, if none); *store* is the depot from which workers that do not see this disk read
+    evidence: without one it is sent to them.
+    """
     claims = Claims.load(codebook)
-    services = case.services()
     method = analysis_id(claims)
     with reading(case) as connection:
         methods = {row["analysis"] for row in rows(connection, "SELECT DISTINCT analysis FROM flags_read")}
-        known = {
-            row["text_id"] for row in rows(connection, "SELECT text_id FROM flags_read WHERE analysis = ?", [method])
-        }
-        joined = {row["observation"] for row in rows(connection, "SELECT observation FROM observation_texts")}
-        stored = list(observations(connection, "stored_as IN ('response', 'conversion') AND purpose <> 'robots'"))
+        run = _Run(case, claims, method, tell, codebook)
     reanalysis = bool(methods - {method})
     if reanalysis:
-        known, joined = set(), set()
         with writing(case) as connection, transaction(connection):
             for table in ("flags", "flags_read", "passages", "texts", "observation_texts", "listing_fields"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names above
-    run = _Run(case, claims, method, known, tell)
-    todo = [item for item in stored if item.observation not in joined]
-    run.total = len(todo)
-    for start in range(0, len(todo), _BATCH):
-        run.read(todo[start : start + _BATCH], services)
-    if todo or reanalysis or method not in methods:
+    run.count()
+    engine = engine or Here()
+    if isinstance(engine, Local) and run.total <= _SMALL:
+        engine = Here()
+    if run.total:
+        run.read(engine, Depot(store).of(case) if store else None)
+    if run.total or reanalysis or method not in methods:
         run.sign(reanalysis)
     halt_new(case)
-    return Summary(method, run.done, run.passages, len(run.seen), run.flags, reanalysis, run.unread)
+    return Summary(method, run.done, run.passages, run.unique, run.flags, reanalysis, 0)
 
 
 class _Run:
-    def __init__(self, case: Case, claims: Claims, method: str, known: set[str], tell: Tell) -> None:
-        self.case, self.claims, self.method, self.known, self.tell = case, claims, method, known, tell
-        self.texts = StoredTexts(case.evidence)
-        self.seen: dict[bytes, tuple[Label, ...]] = {}
-        self.done = self.total = self.passages = self.flags = self.unread = 0
+    def __init__(self, case: Case, claims: Claims, method: str, tell: Tell, codebook: Codebook | None) -> None:
+        self.case, self.claims, self.method, self.tell, self.codebook = case, claims, method, tell, codebook
+        self.done = self.total = self.passages = self.flags = self.unique = 0
+        self._begin = -1
+        self._roles = {
+            (name, url): _KIND_ROLES[service.kind_of(url)]
+            for name, service in case.services().items()
+            for url in service.urls
+            if service.kind_of(url) in _KIND_ROLES
+        }
 
-    def read(self, batch: list[Observation], services: dict[str, Service]) -> None:
-        """Read one batch of observations outside the index's lock, then put the result down in one transaction."""
-        links: list[dict[str, Any]] = []
-        fresh: list[tuple[str, str, Observation, TextVersion]] = []
-        fields: list[dict[str, Any]] = []
-        for observation in batch:
-            body, content_type = self.texts.text(observation)
-            found = extract(body, content_type=content_type, url=observation.requested_url)
-            listed = _listed_role(observation, services.get(observation.service))
-            role = listed or role_of(body, content_type) or _role(observation, found)
-            text_id = sha256(f"{EXTRACTOR} {observation.stored_sha256} {role}".encode())[:24]
-            links.append({"observation": observation.observation, "text_id": text_id})
-            if text_id not in self.known:
-                self.known.add(text_id)
-                fresh.append((text_id, role, observation, found))
-                listing = read_listing(body, content_type, expected=listed)
-                fields += field_rows(text_id, listing) if listing else []
-        flags = list(self._flags(fresh))
+    def count(self) -> None:
+        """How many texts there are to read, and from which row on those of this run stand."""
+        with reading(self.case) as connection:
+            stored, joined, begin = connection.execute(
+                f"SELECT (SELECT count(*) FROM observations WHERE {_TO_READ}), (SELECT count(*) FROM observation_texts), "  # noqa: S608
+                "(SELECT coalesce(max(rowid), -1) FROM texts)"
+            ).fetchall()[0]
+        self.total, self._begin = stored - joined, begin
+
+    def read(self, engine: Engine, depot: Depot | None) -> None:
+        """Read what is left, batch by batch, and put it down."""
+        waiting: list[Rows] = []
+        size = 0
+        for found in in_order(engine, read_one, self._batches(engine, depot)):
+            waiting.append(found)
+            size += sum(len(row["text"]) for row in found.texts)
+            if size > _WRITE_BYTES or isinstance(engine, Here):
+                self._put_down(waiting)
+                waiting, size = [], 0
+        self._put_down(waiting)
+        with reading(self.case) as connection:
+            self.unique = connection.execute(_UNIQUE, [self._begin]).fetchall()[0][0]
+
+    # --- what is to be read
+
+    def _batches(self, engine: Engine, depot: Depot | None) -> Iterator[Batch]:
+        held: set[str] = set()
+        for observations in self._parcels():
+            evidence = str(self.case.evidence)
+            members: tuple[bytes, ...] = ()
+            if not engine.shares_disk:
+                evidence = ""
+                if depot is None:
+                    members = tuple(_member(self.case.evidence, item) for item in observations)
+                else:
+                    visits = {item.visit for item in observations}
+                    for visit in visits - held:
+                        if depot.held(visit) is None:
+                            depot.put(self.case.evidence / visit)
+                    held = visits
+            yield Batch(
+                observations=tuple(observations),
+                analysis=self.method,
+                listed={
+                    item.observation: role
+                    for item in observations
+                    if not item.depth and (role := self._roles.get((item.service, item.requested_url), ""))
+                },
+                known=self._known(observations),
+                evidence=evidence,
+                store=depot.url if depot is not None and not evidence else "",
+                members=members,
+                codebook=self.codebook,
+            )
+
+    def _parcels(self) -> Iterator[list[Observation]]:
+        """What is to be read in the order of visit and attempt, in parcels of bounded number and size."""
+        parcel: list[Observation] = []
+        size = 0
+        for page in self._pages():
+            for item in page:
+                if parcel and (len(parcel) >= _BATCH or size + item.stored_len > _BATCH_BYTES):
+                    yield parcel
+                    parcel, size = [], 0
+                parcel.append(item)
+                size += item.stored_len
+        if parcel:
+            yield parcel
+
+    def _pages(self) -> Iterator[list[Observation]]:
+        """Observations to read, some thousand at a time. The index is let go of in between: the results go into it."""
+        after = ""
+        while True:
+            with reading(self.case) as connection:
+                visits = [row[0] for row in connection.execute(_VISITS_TO_READ, [after, _VISITS]).fetchall()]
+            if not visits:
+                return
+            after = visits[-1]
+            place = ("", 0)
+            while True:
+                with reading(self.case) as connection:
+                    page = _page(connection, visits, place)
+                    joined = _joined(connection, page)
+                if not page:
+                    break
+                place = (page[-1].visit, page[-1].seq)
+                yield [item for item in page if item.observation not in joined]
+
+    def _known(self, observations: list[Observation]) -> frozenset[str]:
+        """Texts of these very bytes that were read before. One that a batch under way holds is found when it is put down."""
+        sql = "SELECT text_id FROM texts SEMI JOIN flags_read USING (text_id) WHERE list_contains(?, stored_sha256)"
+        with reading(self.case) as connection:
+            found = connection.execute(sql, [list({item.stored_sha256 for item in observations})]).fetchall()
+        return frozenset(row[0] for row in found)
+
+    # --- what was read
+
+    def _put_down(self, batches: list[Rows]) -> None:
+        if not batches:
+            return
         with writing(self.case) as connection, transaction(connection):
-            append(connection, "texts", [_text_row(*item) for item in fresh])
-            for text_id, _, _, found in fresh:
-                append(connection, "passages", [_passage_row(text_id, found, item) for item in found.passages])
-            append(connection, "listing_fields", fields)
-            append(connection, "flags", flags)
-            append(connection, "flags_read", [{"text_id": item[0], "analysis": self.method} for item in fresh])
-            append(connection, "observation_texts", links)
-        self.done += len(batch)
-        self.flags += len(flags)
+            for found in batches:
+                self._put(connection, found)
         self.tell(Progress(self.done, self.total, self.passages, self.flags))
 
-    def _flags(self, fresh: list[tuple[str, str, Observation, TextVersion]]) -> Iterator[dict[str, Any]]:
-        """Flags of the batch's texts; a passage that was read before, wherever it stood, is not read again."""
-        places = [
-            (text_id, found, passage, reading_, key)
-            for text_id, role, _, found in fresh
-            for passage in found.passages
-            for reading_, key in (_reading(found, passage, role),)
-        ]
-        self.passages += len(places)
-        new = {key: reading_ for _, _, _, reading_, key in places if key not in self.seen}
-        for key, labels in zip(new, self.claims.read(new.values()), strict=True):
-            self.seen[key] = labels
-        codebook = self.claims.codebook
-        # A passage that may promote something with minors is closed as a whole: no other flag may quote it, and none may
-        # show it as the heading or the list intro that it stands under.
-        closed: dict[str, set[str]] = {}
-        for text_id, _, _, reading_, key in places:
-            if any(label.code in codebook.referral_codes and label.stance in _OPEN_STANCES for label in self.seen[key]):
-                closed.setdefault(text_id, set()).add(reading_.text)
-        for text_id, found, passage, reading_, key in places:
-            shut = any(
-                words == reading_.text or words in passage.heading or words in passage.list_intro
-                for words in closed.get(text_id, ())
-            )
-            for label in self.seen[key]:
-                start, end = passage.start + label.start, passage.start + label.end
-                quote = found.text[start:end]
-                name = f"{text_id} {passage.ordinal} {label.code} {label.stance} {start} {end}"
-                yield {
-                    "flag": f"F-{sha256(name.encode())[:10]}",
-                    "text_id": text_id,
-                    "ordinal": passage.ordinal,
-                    "code": label.code,
-                    "stance": label.stance,
-                    "start": start,
-                    "end": end,
-                    "quote": quote,
-                    "confidence": label.confidence,
-                    "rule": label.rule,
-                    "raises": label.stance in codebook.flag_stances,
-                    "sensitive": shut or label.code in codebook.referral_codes,
-                    "analysis": self.method,
-                }
+    def _put(self, connection: duckdb.DuckDBPyConnection, found: Rows) -> None:
+        names = [row["text_id"] for row in found.texts]
+        sql = "SELECT text_id FROM flags_read WHERE analysis = ? AND list_contains(?, text_id)"
+        twice = {row[0] for row in connection.execute(sql, [self.method, names]).fetchall()}
+
+        def fresh(items: list[Row]) -> list[Row]:
+            return [row for row in items if row["text_id"] not in twice] if twice else items
+
+        passages, flags = fresh(found.passages), fresh(found.flags)
+        append(connection, "texts", fresh(found.texts))
+        append(connection, "passages", passages)
+        append(connection, "listing_fields", fresh(found.fields))
+        append(connection, "flags", flags)
+        append(
+            connection,
+            "flags_read",
+            [{"text_id": name, "analysis": self.method} for name in names if name not in twice],
+        )
+        append(connection, "observation_texts", found.links)
+        self.done += len(found.links)
+        self.passages += len(passages)
+        self.flags += len(flags)
 
     def sign(self, reanalysis: bool) -> None:
         """Put the run on the ledger and in the index."""
@@ -190,45 +268,39 @@ class _Run:
             append(connection, "analyses", [{**row, "made": clock.now()}])
 
 
-def _reading(found: TextVersion, passage: Passage, role: str) -> tuple[Reading, bytes]:
-    text = found.text[passage.start : passage.end]
-    reading_ = Reading(text, passage.heading, passage.list_intro, role, passage.zone)
-    joined = "\x00".join((text, passage.heading, passage.list_intro, role, passage.zone))
-    return reading_, hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+_VISITS_TO_READ = f"""
+SELECT o.visit
+FROM (SELECT visit, count(*) AS texts FROM observations WHERE {_TO_READ} AND visit > ? GROUP BY visit) o
+LEFT JOIN (
+    SELECT left(observation, length(observation) - strpos(reverse(observation), '.')) AS visit, count(*) AS texts
+    FROM observation_texts GROUP BY 1
+) j USING (visit)
+WHERE o.texts > coalesce(j.texts, 0) ORDER BY o.visit LIMIT ?
+"""  # noqa: S608 - our own words
+_UNIQUE = """
+SELECT count(DISTINCT hash(p.text, p.heading, p.list_intro, t.page_role, p.zone))
+FROM passages p JOIN texts t USING (text_id) WHERE t.rowid > ?
+"""
 
 
-def _listed_role(observation: Observation, service: Service | None) -> str:
-    """``listing`` or ``ad`` where the case lists this very address as one."""
-    if observation.depth or service is None or observation.requested_url not in service.urls:
-        return ""
-    return _KIND_ROLES.get(service.kind_of(observation.requested_url), "")
+def _page(connection: duckdb.DuckDBPyConnection, visits: list[str], place: tuple[str, int]) -> list[Observation]:
+    names = ", ".join(_COLUMNS)
+    found: list[dict[str, Any]] = rows(
+        connection,
+        f"SELECT {names} FROM observations WHERE {_TO_READ} AND visit BETWEEN ? AND ? AND list_contains(?, visit) "  # noqa: S608
+        "AND (visit > ? OR (visit = ? AND seq > ?)) ORDER BY visit, seq LIMIT ?",
+        [visits[0], visits[-1], visits, place[0], place[0], place[1], _PAGE],
+    )
+    return [Observation.from_json(row) for row in found]
 
 
-def _role(observation: Observation, found: TextVersion) -> str:
-    """The page's role from its own names, where the visit's guess from the link alone was no better."""
-    if observation.role not in ("other", ""):
-        return observation.role
-    return page_role(observation.requested_url, "", found.title, found.h1)[0]
+def _joined(connection: duckdb.DuckDBPyConnection, page: list[Observation]) -> set[str]:
+    sql = "SELECT observation FROM observation_texts WHERE observation IN (SELECT unnest(?))"
+    return {row[0] for row in connection.execute(sql, [[item.observation for item in page]]).fetchall()}
 
 
-def _text_row(text_id: str, role: str, observation: Observation, found: TextVersion) -> dict[str, Any]:
-    return {
-        "text_id": text_id,
-        "stored_sha256": observation.stored_sha256,
-        "extractor": found.extractor,
-        "page_role": role,
-        "text_sha256": sha256(found.text.encode("utf-8", "surrogatepass")),
-        "text": found.text,
-        "title": found.title,
-        "h1": found.h1,
-        "lang": found.lang,
-        "media_without_alt": found.media_without_alt,
-    }
-
-
-def _passage_row(text_id: str, found: TextVersion, passage: Passage) -> dict[str, Any]:
-    return {
-        "text_id": text_id,
-        **passage._asdict(),
-        "text": found.text[passage.start : passage.end],
-    }
+def _member(evidence: Path, observation: Observation) -> bytes:
+    """The WARC record of *observation* as stored."""
+    with (evidence / observation.visit / WARC).open("rb") as file:
+        file.seek(observation.warc_offset)
+        return file.read(observation.warc_length)

@@ -10,6 +10,15 @@ import typer
 from cli.context import CaseOption, the_case
 from cli.progress import Bars
 from cli.terminal import say
+from cli.workers import (
+    PROCESSES,
+    AddressOption,
+    EngineName,
+    EngineOption,
+    ProcessesOption,
+    StoreOption,
+    the_engine,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +30,10 @@ def analyze(
     codebook: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A codebook of your own instead of the built-in one.")
     ] = None,
+    processes: ProcessesOption = PROCESSES,
+    engine: EngineOption = EngineName.LOCAL,
+    address: AddressOption = "",
+    store: StoreOption = "",
     case: CaseOption = None,
 ) -> None:
     """Read what was crawled, flag claims passage by passage, and find what only several of them show. Only what is new is read."""
@@ -36,7 +49,9 @@ def analyze(
         def show(progress: Progress) -> None:
             bars.show("texts", progress.done, progress.total, f"{progress.passages} passages  {progress.flags} flags")
 
-        done = read(opened, show, codebook=load_codebook(codebook) if codebook else None)
+        own = load_codebook(codebook) if codebook else None
+        with the_engine(engine, processes, address) as workers:
+            done = read(opened, show, codebook=own, engine=workers, store=store)
 
         def searching(progress: Searching) -> None:
             bars.show("services", progress.done, progress.total, f"{progress.findings} findings")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,21 @@ from cli.context import CaseOption, FormatOption, the_case
 from cli.exits import Exit, Stop
 from cli.progress import Bars
 from cli.terminal import Format, emit, say
+from cli.workers import (
+    PROCESSES,
+    AddressOption,
+    EngineName,
+    EngineOption,
+    ProcessesOption,
+    StoreOption,
+    the_engine,
+    the_store,
+)
 
 if TYPE_CHECKING:
-    from crawler.sweep import Plan
+    from crawler.sweep import Plan, Workers
     from data.case import Case
+    from data.engine import Engine
 
 _TAKE_IN_SECONDS = 3.0
 
@@ -28,8 +38,11 @@ def register(app: typer.Typer) -> None:
 def crawl(
     names: Annotated[list[str] | None, typer.Argument(metavar="SERVICE", help="Only these services.")] = None,
     fresh: Annotated[bool, typer.Option("--new", help="Begin a new sweep even where the last was cut off.")] = False,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 0 or min(2, os.cpu_count() or 1),
+    processes: ProcessesOption = PROCESSES,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be visited; nothing is fetched.")] = False,
+    engine: EngineOption = EngineName.LOCAL,
+    address: AddressOption = "",
+    store: StoreOption = "",
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
 ) -> int:
@@ -55,12 +68,15 @@ def crawl(
         emit(rows, ("service", "visit", "addresses"), form)
         say(f"{len(plan.units)} visits would be made; nothing was fetched.")
         return Exit.DONE
-    return sweep(opened, plan, processes)
+    with the_engine(engine, processes, address) as workers:
+        return sweep(opened, plan, engine=workers, store=the_store(opened, workers, store))
 
 
-def sweep(opened: Case, plan: Plan, processes: int) -> int:
-    """Run *plan* with progress bars, take in each visit as it closes, and say what came of it."""
+def sweep(opened: Case, plan: Plan, processes: int = 1, *, engine: Engine | None = None, store: str = "") -> int:
+    """Run *plan* on *engine*, else on *processes* of this machine, with progress bars; take in each visit as it closes, and
+    say what came of it."""
     from crawler.selftest import check_guard
+    from crawler.sweep import Workers
     from data.ingest import take_in
 
     if not opened.facts.authority:
@@ -73,7 +89,7 @@ def sweep(opened: Case, plan: Plan, processes: int) -> int:
         listed = [*(unit.service.service for unit in plan.units), *(name for name, _ in plan.halted)]
         opened.record("sweep.started", {"sweep": plan.sweep, "services": listed})
     take_in(opened)
-    failed = _run(opened, plan, processes)
+    failed = _run(opened, plan, Workers(opened, plan, processes, engine, store))
     take_in(opened)
     _tell(opened, plan)
     if failed:
@@ -85,8 +101,8 @@ def sweep(opened: Case, plan: Plan, processes: int) -> int:
     return Exit.DONE
 
 
-def _run(opened: Case, plan: Plan, processes: int) -> list[str]:
-    from crawler.sweep import Closed, Failed, Workers
+def _run(opened: Case, plan: Plan, workers: Workers) -> list[str]:
+    from crawler.sweep import Closed, Failed
     from crawler.visit import Progress
     from data.ingest import take_in
 
@@ -97,7 +113,7 @@ def _run(opened: Case, plan: Plan, processes: int) -> list[str]:
     names = {unit.visit: unit.service.service for unit in plan.units}
     with Bars("crawl") as bars:
         bars.show("services", done, total)
-        events = Workers(opened, plan, processes).events()
+        events = workers.events()
         try:
             for event in events:
                 match event:

@@ -72,7 +72,12 @@ class StoredTexts:
         if not observation.has_text:
             return "", ""
         _, block = read_member(self._open(observation.visit), observation.warc_offset, observation.warc_length)
-        if observation.stored_as == "conversion":
-            return block.decode("utf-8"), observation.type_declared or "text/html"
-        text, _ = decode_text(entity_body(block), observation.type_declared)
-        return text, observation.type_declared or "text/html"
+        return text_of(observation, block)
+
+
+def text_of(observation: Observation, block: bytes) -> tuple[str, str]:
+    """The text and content type of *observation*, whose WARC record has this *block*."""
+    if observation.stored_as == "conversion":
+        return block.decode("utf-8"), observation.type_declared or "text/html"
+    text, _ = decode_text(entity_body(block), observation.type_declared)
+    return text, observation.type_declared or "text/html"

@@ -58,7 +58,7 @@ def test_kills_at_random_points_leave_the_set_of_an_uninterrupted_visit(tmp_path
         plan = Plan("s", (Unit("v0", Service("s0", urls=(entry,))),), (), False)
         kills = 0
         for _ in range(60):
-            workers = Workers(broken, plan)
+            workers = Workers(broken, plan, retries=0)
             if kills < wanted:
                 _kill_soon(workers, broken, chance)
             for _ in workers.events():
@@ -96,9 +96,8 @@ def _kill_soon(workers: Workers, case: Case, chance: random.Random) -> None:
                 break
             time.sleep(0.001)
         time.sleep(chance.random() * 0.02)
-        for process, _, _ in list(workers._running.values()):
-            if process.pid:
-                os.kill(process.pid, signal.SIGKILL)
+        for pid in workers._running.pids():
+            os.kill(pid, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
 

@@ -80,8 +80,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
         for event in workers.events():
             if type(event).__name__ == "Failed":
                 result.failures.append(event)
-            for process, _, _ in workers._running.values():
-                result.memory = max(result.memory, _peak(process.pid))
+            for pid in workers._running.pids():
+                result.memory = max(result.memory, _peak(pid))
     for name in ALL:
         path = case.spool / name
         result.records[name] = Record(read_visit(path), list(read_attempts(path)), list(read_addresses(path)))
