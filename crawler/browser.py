@@ -154,6 +154,7 @@ class Browser:
         self._chromium: Chromium | None = None
         self._starting = asyncio.Lock()
         self._contexts: dict[Chromium, int] = {}
+        self._tabs: dict[BrowserContext, _Tabs] = {}
         self.version = ""
 
     async def close(self) -> None:
@@ -185,7 +186,14 @@ class Browser:
         except BaseException:
             self._closed(chromium)
             raise
-        context.on("close", lambda _: self._closed(chromium))
+        tabs = self._tabs[context] = _Tabs()
+
+        def closed(_: BrowserContext) -> None:
+            self._tabs.pop(context, None)
+            self._closed(chromium)
+
+        context.on("close", closed)
+        context.on("page", lambda page: _soon(tabs.close_stranger(page)))
         await context.add_init_script(_DISARM)
         # What no page's own door answers (a popup's first request, a worker's) finds the context's door, which is shut.
         await context.route("**/*", _shut)
@@ -266,12 +274,12 @@ class Browser:
         return chromium
 
     async def _render(self, context: BrowserContext, url: str, html: str, bring: Bring, rendered: Rendered) -> None:
-        page = await context.new_page()
+        page = await self._tabs[context].open(context)
         door = _Door(page, url, html, bring, rendered)
         try:
             await page.route("**/*", door.knock)
             await page.route_web_socket("**/*", door.knock_socket)
-            context.on("page", door.close_popup)
+            page.on("popup", door.note_popup)
             page.on("framenavigated", door.note_navigation)
             page.on("dialog", lambda dialog: _soon(_dismiss(dialog)))
             # Not "domcontentloaded": a page whose script leaves at once never gets there in Playwright's eyes.
@@ -289,7 +297,6 @@ class Browser:
             with contextlib.suppress(Error, TimeoutError):
                 rendered.html = await asyncio.wait_for(page.content(), 5)
         finally:
-            context.remove_listener("page", door.close_popup)
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(page.close(), 5)
 
@@ -307,6 +314,29 @@ async def _shut(route: Route) -> None:
 async def _dismiss(dialog: object) -> None:
     with contextlib.suppress(Exception):
         await dialog.dismiss()  # type: ignore[attr-defined]
+
+
+class _Tabs:
+    """The pages of a context that we opened; every other one is closed."""
+
+    def __init__(self) -> None:
+        self._opening = asyncio.Lock()
+        self._own: set[Page] = set()
+
+    async def open(self, context: BrowserContext) -> Page:
+        """A new page of our own."""
+        async with self._opening:
+            page = await context.new_page()
+            self._own.add(page)
+        page.on("close", lambda closed: self._own.discard(closed))
+        return page
+
+    async def close_stranger(self, page: Page) -> None:
+        """Close *page* unless we opened it, which is known once nothing is being opened."""
+        async with self._opening:
+            own = page in self._own
+        if not own and not page.is_closed():
+            await page.close()
 
 
 class _Door:
@@ -346,11 +376,9 @@ class _Door:
         url = str(getattr(socket, "url", ""))
         self._note(url.replace("ws", "http", 1), "websocket")
 
-    def close_popup(self, page: Page) -> None:
-        """A page opened by a script is closed; its requests came to this door as well."""
-        if page is not self._page:
-            self._rendered.refused.append((page.url[:500], "popup"))
-            _soon(page.close())
+    def note_popup(self, page: Page) -> None:
+        """A page opened by a script is on record; it is closed as a stranger, and its requests find the context's door."""
+        self._rendered.refused.append((page.url[:500], "popup"))
 
     def note_navigation(self, frame: Frame) -> None:
         """``history.pushState`` and ``replaceState`` change the address without a request."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,9 @@ from data.outcomes import Outcome
 from data.records import Hop, Observation, PageFacts, Service, Visit
 from data.spool import Spool
 from data.stored import StoredTexts, decode_text
+
+# Characters of programs that a visit keeps for its other pages.
+_PROGRAMS_LENGTH = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,19 @@ class _Look:
     deadline: float = 0.0
     quiet_until: float = 0.0
     context: BrowserContext | None = None
+    context_users: Counter[BrowserContext] = field(default_factory=Counter)
+    programs: dict[str, Answer] = field(default_factory=dict)
+    programs_length: int = 0
     robots_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    render_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    context_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rendering: asyncio.Semaphore = field(init=False)
 
     async def run(self) -> Visit:
         listed = tuple(url for url in self.service.urls if self.service.kind_of(url) in LISTED_KINDS)
         self.scope = Scope(self.service.urls, listed)
         self.frontier = Frontier(self.spool, self.scope)
         self.deadline = time.monotonic() + self.policy.visit_minutes * 60
+        self.rendering = asyncio.Semaphore(self.policy.concurrency_per_host)
         self._take_up()
         for url in self.service.urls:
             self.frontier.offer(Link(url, "", "entry"), found_on="", depth=0)
@@ -131,8 +140,8 @@ class _Look:
             await self._work()
             await self._profiles()
         finally:
-            if self.context is not None:
-                await _quietly(self.context.close())
+            for context in {*filter(None, (self.context,)), *self.context_users}:
+                await _quietly(context.close())
         return self._close()
 
     # --- the queue
@@ -401,14 +410,11 @@ class _Look:
     ) -> None:
         assert self.browser is not None
         self.rendered += 1
-        async with self.render_lock:
+        async with self.rendering:
             try:
                 rendered = await self._rendered(candidate, fetched, text)
             except Exception as error:
                 rendered = Rendered(failed=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}")
-            # Still under the lock: another page of this visit must not be given a context that is being closed.
-            if rendered.failed and not rendered.html:
-                await self._drop_context()
         if rendered.failed and not rendered.html:
             self._render_failed(candidate, fetched, rendered.failed)
         else:
@@ -437,18 +443,30 @@ class _Look:
         """Render; once more where it was the browser that died and not the page that failed."""
         assert self.browser is not None
         for last in (False, True):
-            if self.context is None:
-                self.context = await self.browser.context(self.agent, self.policy.accept_language)
-            rendered = await self.browser.render(self.context, fetched.url, text.text, self._bring_for(candidate))
-            if last or rendered.html or self.browser.alive(self.context):
+            async with self.context_lock:
+                if self.context is None:
+                    self.context = await self.browser.context(self.agent, self.policy.accept_language)
+                context = self.context
+                self.context_users[context] += 1
+            try:
+                rendered = await self.browser.render(context, fetched.url, text.text, self._bring_for(candidate))
+                alive = self.browser.alive(context)
+                # What hung or died may have harmed the context: the pages after this one get another.
+                if not rendered.html and self.context is context:
+                    self.context = None
+            finally:
+                await self._leave(context)
+            if last or rendered.html or alive:
                 break
-            await self._drop_context()
         return rendered
 
-    async def _drop_context(self) -> None:
-        context, self.context = self.context, None
-        if context is not None:
-            await _quietly(context.close())
+    async def _leave(self, context: BrowserContext) -> None:
+        """Close a context that no page uses and no further one is going to."""
+        self.context_users[context] -= 1
+        if self.context_users[context] <= 0:
+            del self.context_users[context]
+            if context is not self.context:
+                await _quietly(context.close())
 
     def _render_failed(self, candidate: Candidate, fetched: Fetched, reason: str) -> None:
         self.partial["a page could not be rendered"] = None
@@ -476,6 +494,8 @@ class _Look:
                 return None
             if not self.scope.is_own(target):
                 return None
+            if kind == "script" and target in self.programs:
+                return self.programs[target]
             if self.policy.obey_robots and not (await self._robots_for(target)).allows(target):
                 return None
             fetched = await self._fetch_subresource(candidate, target)
@@ -484,9 +504,23 @@ class _Look:
             text, _ = _decoded(fetched)
             clean = guard.scrub(text, program=True).text
             essence = guard.media_type(fetched.type_declared) or "text/plain"
-            return Answer(fetched.status, f"{essence}; charset=utf-8", clean)
+            answer = Answer(fetched.status, f"{essence}; charset=utf-8", clean)
+            if kind == "script":
+                self._remember(target, fetched, answer)
+            return answer
 
         return bring
+
+    def _remember(self, url: str, fetched: Fetched, answer: Answer) -> None:
+        """Keep a program for the visit's other pages, as any browser would: fewer requests to the site."""
+        control = (fetched.header("cache-control") or "").lower()
+        if url in self.programs or "no-store" in control or len(answer.text) > _PROGRAMS_LENGTH:
+            return
+        while self.programs and self.programs_length + len(answer.text) > _PROGRAMS_LENGTH:
+            oldest = next(iter(self.programs))
+            self.programs_length -= len(self.programs.pop(oldest).text)
+        self.programs[url] = answer
+        self.programs_length += len(answer.text)
 
     async def _fetch_subresource(self, candidate: Candidate, url: str) -> Fetched:
         """Fetch for the browser; at most five redirects, each on record. Programs are hashed, not kept."""
