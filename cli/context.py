@@ -26,4 +26,17 @@ def the_case(given: Path | None) -> Case:
     """The case that the command is about. Raises ``CaseError`` with what to do where there is none."""
     from data.case import find_case, open_case
 
-    return open_case(find_case(given))
+    case = open_case(find_case(given))
+    _opened[:] = [case]
+    return case
+
+
+_opened: list[Case] = []  # the case that this command is about, for what is said at its end
+
+
+def standing() -> str:
+    """``unsealed`` and why, for the case that the command opened; empty where it is sealed. What every list ends with."""
+    from data.seal import seal_state
+
+    state = seal_state(_opened[-1]) if _opened else None
+    return "" if state is None or state.sealed else f"The case is {state.word}: {state.reason}."

@@ -109,7 +109,7 @@ def verify(
     index: Annotated[bool, typer.Option(help="Compare case.duckdb with the evidence (a case only).")] = True,
 ) -> int:
     """Check that nothing was changed: one line for each thing that is wrong, naming the file."""
-    from data.verify import summary
+    from data.verify import summary, verdict
 
     target = path if path is not None else the_case(case).root
     report = check(target, key=key, head=head, authorities=tuple(ca or ()), records=records, index=index)
@@ -119,7 +119,7 @@ def verify(
         say(f"note: {note}")
     for problem in report.problems:
         sys.stdout.write(f"PROBLEM {problem}\n")
-    sys.stdout.write("nothing is wrong\n" if report.ok else f"{len(report.problems)} problem(s)\n")
+    sys.stdout.write(verdict(report) + "\n")
     return Exit.DONE if report.ok else Exit.INTEGRITY
 
 

@@ -20,6 +20,7 @@ from data.canonical import canonical, genesis, sha256
 from data.disk import sync_folder, write_whole
 
 GENESIS = genesis("ledger")
+_EVENT = b'"event":"'
 
 
 class LedgerBroken(Exception):
@@ -90,6 +91,28 @@ class Ledger:
         except FileNotFoundError:
             return Head(0, GENESIS)
         return Head(last.seq, last.hash) if last else Head(0, GENESIS)
+
+    def since(self, name: str) -> tuple[Event | None, list[str]]:
+        """The last entry called *name*, and what the entries after it are called (all of them where there is none).
+
+        Read from the end and not checked, so that a list can say in a moment how a case of any length stands.
+        """
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return None, []
+        later: list[str] = []
+        end = data.rfind(b"\n")
+        while end > 0:
+            start = data.rfind(b"\n", 0, end) + 1
+            # Keys stand in the order of their names, so that an entry's own "event" is the last one of its line.
+            at = data.rfind(_EVENT, start, end) + len(_EVENT)
+            called = data[at : data.find(b'"', at)].decode("utf-8", "replace")
+            if called == name:
+                return _read(data[start : end + 1]), later[::-1]
+            later.append(called)
+            end = start - 1
+        return None, later[::-1]
 
     def events(self, *names: str) -> Iterator[Event]:
         """The entries in order, all or those called one of *names*; the chain is checked on the way.

@@ -183,13 +183,8 @@ def name_key(case: Case, key: Key) -> Event:
 
 def seal_state(case: Case) -> SealState:
     """Whether the case is sealed as it is now; every list and report says so."""
-    last: Event | None = None
-    since = 0
-    for entry in case.ledger.events():
-        if entry.event == "seal.made":
-            last, since = entry, 0
-        elif entry.event not in ACCESS:
-            since += 1
+    last, later = case.ledger.since("seal.made")
+    since = sum(name not in ACCESS for name in later)
     if last is None:
         return SealState(False, "it was never sealed")
     body = last.body

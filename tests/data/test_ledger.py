@@ -141,3 +141,18 @@ def _times(value: object) -> list[str]:
         for item in value:
             found += _times(item)
     return found
+
+
+def test_the_last_entry_of_a_name_is_found_from_the_end_with_what_came_after_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    assert ledger.since("b") == (None, [])
+    ledger.append("a", {})
+    assert ledger.since("b") == (None, ["a"])
+    ledger.append("b", {"n": 1})
+    made = ledger.append("b", {"n": 2, "event": "c", "text": '"event":"b"'})
+    ledger.append("c", {"event": "b", "deep": {"event": "b"}})
+    ledger.append("d", {"text": '\\"event\\":\\"b"'})
+    assert ledger.since("b") == (made, ["c", "d"])
+    with ledger.path.open("ab") as file:
+        file.write(b'{"event":"b","half')
+    assert ledger.since("b") == (made, ["c", "d"])
