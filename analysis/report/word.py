@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from analysis.listings.beside import Beside, Said
 from analysis.report.gather import meaning
 from analysis.report.html import by_services, ranges, share, utc, words
 from analysis.report.shown import clipped, defanged, harmless
@@ -251,6 +253,7 @@ class _Writer:
                     self._quote(side.before, side.quote, side.after, _MARK)
                 told = (words(side.part), _theirs(side.says, 300), _theirs(side.service, 200), side.url, utc(side.seen))
                 self._small(" · ".join(part for part in told if part))
+        self._beside(dossier.beside)
         for group in dossier.groups:
             if group.raising or group.contrary:
                 self._group(group)
@@ -266,6 +269,17 @@ class _Writer:
                 f"Captured by us as visit {visit.visit}, {utc(visit.started)} to {utc(visit.ended)}: {words(visit.outcome)}"
                 f"{reason}; {visit.observations} attempts. Last link of its chain {visit.head}. Not attested by the server."
             )
+
+    def _beside(self, found: Beside) -> None:
+        """What a listing says and what the service's own pages say, in two columns."""
+        if not found.listing:
+            return
+        self._heading("What the listing says, and what its own pages say", 3)
+        listing = [_said(item) for item in found.listing]
+        landing = [_said(item) for item in found.landing] or ["No page of its own is on record."]
+        self._table(
+            ("Listing, bot or advertisement", "Own pages"), zip_longest(listing, landing, fillvalue=""), (8.3, 8.3)
+        )
 
     def _group(self, group: CodeGroup) -> None:
         fact = " (a fact, not scored)" if group.code.kind == "fact" else ""
@@ -348,6 +362,12 @@ class _Writer:
         paragraph = self.document.add_paragraph()
         paragraph.add_run(f"{_own(name)}: ").bold = True
         paragraph.add_run(_own(sentence))
+
+
+def _said(item: Said) -> str:
+    name = f"{item.code} {item.stance}" if item.code else words(item.name)
+    place = f"captured by others, {item.url}" if item.captured_by_others else item.url
+    return f"{name}: {_theirs(item.text, 600)} [{clipped(place, 300)}]"
 
 
 def _own(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -361,6 +363,7 @@ def test_a_listing_and_its_landing_page_stand_side_by_side(case: Case, put: Put)
     assert "Remove clothing" in shown
     from analysis.report.gather import gather
     from analysis.report.html import render
+    from analysis.report.word import word_document
 
     report = render(gather(case)).replace("&#39;", "'")
     part = report[report.index("What the listing says, and what its own pages say") :]
@@ -368,3 +371,23 @@ def test_a_listing_and_its_landing_page_stand_side_by_side(case: Case, put: Put)
     assert "Snapmarrow: Photo Shelf" in part
     assert "captured by others" in part
     assert part.index("Own pages") < part.index("Velvetpane")
+    rows = _word_rows(word_document(gather(case)))
+    head = rows.index(["Listing, bot or advertisement", "Own pages"])
+    left, right = ("\n".join(row[side] for row in rows[head + 1 :] if len(row) == 2) for side in (0, 1))
+    assert "Snapmarrow: Photo Shelf" in left
+    assert "captured by others, hxxps" in left
+    assert "Velvetpane" in right
+    assert "Remove clothing" in right
+
+
+def _word_rows(document: bytes) -> list[list[str]]:
+    """The words of each row of each table of a Word document, cell by cell."""
+    from xml.etree import ElementTree
+
+    word = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(document)) as opened:
+        root = ElementTree.fromstring(opened.read("word/document.xml"))
+    return [
+        ["".join(node.text or "" for node in cell.iter(f"{word}t")) for cell in row.iter(f"{word}tc")]
+        for row in root.iter(f"{word}tr")
+    ]
