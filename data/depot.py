@@ -125,6 +125,16 @@ class Depot:
         self._fs.rm(f"{self._root}/{visit}", recursive=True)
 
 
+def bring(url: str, folder: Path) -> Path:
+    """Copy the file at an fsspec *url* into *folder*, under its own name. Raises ``OSError``."""
+    if re.search(r"://[^/]*@", url):
+        raise CaseError("An address carries no user name or key: they are taken from the environment alone.")
+    target = folder / url.rstrip("/").rpartition("/")[2]
+    with fsspec.open(url, "rb") as source, target.open("wb") as file:
+        _copy(source, file)
+    return target
+
+
 def _copy(source: IO[bytes], target: IO[bytes]) -> str:
     digest = hashlib.sha256()
     while piece := source.read(_PIECE):

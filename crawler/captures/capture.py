@@ -90,7 +90,15 @@ class Origin:
     facts: tuple[tuple[str, str], ...]
 
 
-Item = Capture | LeftOut | Unreadable | Origin
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A record that was not asked for, known by its address alone."""
+
+    place: Place
+    url: str
+
+
+Item = Capture | LeftOut | Unreadable | Origin | PassedOver
 
 
 class Readable(Protocol):

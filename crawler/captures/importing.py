@@ -18,14 +18,15 @@ from typing import Any
 
 from crawler import guard
 from crawler.captures.ad_export import ad_library, is_ad_header, read_ad_csv, read_ad_json
-from crawler.captures.capture import Capture, Item, LeftOut, NotAnArchive, Origin, Unreadable
+from crawler.captures.capture import Capture, Item, LeftOut, NotAnArchive, Origin, PassedOver, Unreadable
 from crawler.captures.csv_texts import COLUMNS, csv_header, read_csv_texts
 from crawler.captures.har import looks_like_har, read_har
 from crawler.captures.html_file import folder_size, read_folder, read_html_file, read_mhtml
 from crawler.captures.json_items import BrokenJson, json_items
 from crawler.captures.json_listing import listing_kind, read_json_listing
+from crawler.captures.sieve import Wanted
 from crawler.captures.wacz import packed_size, read_wacz
-from crawler.captures.warc import looks_like_warc, read_warc
+from crawler.captures.warc import looks_like_warc, read_wanted, read_warc
 from crawler.fetch import Fetched
 from crawler.page import is_html, read_page
 from crawler.recording import Asked, readable, record
@@ -93,6 +94,17 @@ class Imported:
     faults: tuple[Fault, ...]
     fault_count: int
     misfits: int
+    found: tuple[Service, ...] = ()
+    """Services that were not on the list: one for each site on which something asked for was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is asked for of large archives: the pages of listed services alone, and with *text* those alone whose unpacked
+    record it finds. With *anywhere* a page of no listed service makes its site one."""
+
+    text: Callable[[bytes], bool] | None = None
+    anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +116,26 @@ class Format:
     size: Callable[[Path], int]
 
 
-def import_file(case: Case, path: Path, tell: Tell, *, service: str = "") -> Imported:
+def import_file(
+    case: Case,
+    path: Path,
+    tell: Tell,
+    *,
+    service: str = "",
+    services: dict[str, Service] | None = None,
+    sought: Sought | None = None,
+) -> Imported:
     """Take in the texts of *path* that belong to listed services, or all of them for *service*. Closed visits are left
     in the spool for ``data.ingest.take_in``. Raises ``NotAnArchive``, ``VisitBusy`` and ``OSError``.
+
+    *services* is the list where the case's ledger is not at hand. With *sought*, records of WARC files that are not asked
+    for are passed over by their address alone.
     """
     kind = recognise(path)
     size = folder_size(path) if path.is_dir() else path.stat().st_size
     digest = _digest(path, size, tell)
-    run = _Import(case, path, digest, size, kind, service, tell)
+    listed = case.services() if services is None else services
+    run = _Import(case, path, digest, size, kind, service, tell, dict(listed), sought)
     try:
         return run.run()
     finally:
@@ -222,6 +246,8 @@ class _Import:
     format: Format
     service: str
     tell: Tell
+    services: dict[str, Service]
+    sought: Sought | None
     owners: _Owners = field(init=False)
     spools: dict[str, Spool] = field(default_factory=dict)
     known: dict[str, None] = field(default_factory=dict)
@@ -238,13 +264,13 @@ class _Import:
     imported_at: str = ""
 
     def run(self) -> Imported:
-        self.owners = _Owners(self.case.services(), self.service)
+        self.owners = _Owners(self.services, self.service, anywhere=self.sought is not None and self.sought.anywhere)
         self.imported_at = clock.now()
         _allow_many_files()
         total = max(1, self.format.size(self.path))
         if self.service:
             self._spool(self.service)
-        for count, item in enumerate(self.format.read(self.path, self.case.policy.max_body_bytes)):
+        for count, item in enumerate(self._items(self.case.policy.max_body_bytes)):
             match item:
                 case Capture():
                     self._capture(item)
@@ -254,10 +280,22 @@ class _Import:
                     self._fault(item)
                 case Origin():
                     self._say_origin(item)
+                case PassedOver():
+                    self._count_unlisted(self._listed_address(item.url))
             if count % _TOLD_EVERY == 0 and not isinstance(item, Origin):
                 self._tell(min(item.place.reached, total), total)
         self._tell(total, total)
         return self._close()
+
+    def _items(self, limit: int) -> Iterator[Item]:
+        if self.sought is None or self.format.read is not read_warc:
+            return self.format.read(self.path, limit)
+        listed = None if self.sought.anywhere or self.service else self._is_listed
+        return read_wanted(self.path, limit, Wanted(listed, self.sought.text))
+
+    def _is_listed(self, url: str) -> bool:
+        found = self._listed_address(url)
+        return bool(found) and bool(self.owners.at(found))
 
     def release(self) -> None:
         """Let go of every spool. What was not closed is begun anew the next time."""
@@ -476,6 +514,7 @@ class _Import:
             faults=tuple(self.faults),
             fault_count=self.fault_count,
             misfits=self.misfits,
+            found=tuple(service for name, service in self.owners.found.items() if name in self.spools),
         )
 
     def _about(self, owner: str) -> dict[str, Any]:
@@ -501,9 +540,11 @@ class _Import:
 class _Owners:
     """Which service a capture belongs to: the one named, else the one on whose addresses it lies."""
 
-    def __init__(self, services: dict[str, Service], name: str) -> None:
+    def __init__(self, services: dict[str, Service], name: str, *, anywhere: bool = False) -> None:
         self.services = services
         self._name = name
+        self._anywhere = anywhere
+        self.found: dict[str, Service] = {}
         self._sites: dict[str, list[Service]] = {}
         for service in services.values():
             for one in dict.fromkeys(site(url) for url in service.urls if url.startswith(("http://", "https://"))):
@@ -532,7 +573,17 @@ class _Owners:
         if nearest:
             return nearest[0][1]
         own = [service for service in found if self._owns_site(service, site(url))]
-        return own[0].service if len(own) == 1 else ""
+        if len(own) == 1:
+            return own[0].service
+        return self._new(url) if self._anywhere and not found else ""
+
+    def _new(self, url: str) -> str:
+        """The site of *url*, which is of no listed service, as a service of its own."""
+        name = site(url)
+        if name not in self.services:
+            self.services[name] = self.found[name] = Service(name, source="import", urls=(f"{address.origin(url)}/",))
+            self._sites.setdefault(name, []).append(self.found[name])
+        return name
 
     def _owns_site(self, service: Service, one: str) -> bool:
         return any(site(url) == one and service.kind_of(url) not in _STORE_KINDS for url in service.urls)

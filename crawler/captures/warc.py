@@ -18,7 +18,8 @@ from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeadersParserException
 
 from crawler import guard
-from crawler.captures.capture import Capture, Item, LeftOut, Origin, Place, Unreadable, read_body, utc
+from crawler.captures.capture import Capture, Item, LeftOut, Origin, PassedOver, Place, Unreadable, read_body, utc
+from crawler.captures.sieve import Wanted, sieve
 
 # warcio warns through the root logger's last resort, which prints.
 logging.getLogger("warcio").addHandler(logging.NullHandler())
@@ -65,6 +66,24 @@ def read_warc_file(file: IO[bytes], limit: int, *, part: str = "", start: int = 
     yield from _without_form_answers(reader.items())
 
 
+def read_wanted(path: Path, limit: int, wanted: Wanted) -> Iterator[Item]:
+    """As ``read_warc``, of the records that are *wanted*; the others are ``PassedOver``."""
+    with path.open("rb") as file, path.open("rb") as ahead:
+        reader = _Reader(file, limit, "", 0)
+
+        def items() -> Iterator[Item]:
+            for member in sieve(ahead, wanted):
+                if member.rest:
+                    reader.number = member.number - 1
+                    yield from reader.items(member.offset)
+                elif member.wanted:
+                    yield from reader.one(member.number, member.offset)
+                else:
+                    yield PassedOver(Place(member.number, member.offset, ahead.tell()), member.url)
+
+        yield from _without_form_answers(items())
+
+
 class _Records(ArchiveIterator):  # type: ignore[misc]
     """warcio's iterator, with its warnings kept instead of printed."""
 
@@ -97,11 +116,25 @@ class _Reader:
         self.file, self.limit, self.part, self.start = file, limit, part, start
         self.number = 0
 
-    def items(self) -> Iterator[Item]:
-        """All records, beginning again after each fault at the next place that looks like a record."""
-        at = 0
+    def items(self, at: int = 0) -> Iterator[Item]:
+        """All records from byte *at* on, beginning again after each fault at the next place that looks like a record."""
         while at >= 0:
             at = yield from self._from(at)
+
+    def one(self, number: int, at: int) -> Iterator[Item]:
+        """The record of that *number*, a gzip member at byte *at*."""
+        self.number = number
+        self.file.seek(at)
+        records = _Records(self.file)
+        try:
+            record = next(records, None)
+            if record is None:
+                return
+            yield from list(self._read(record, at))
+            if short := _missing(record):
+                yield Unreadable(self._place(at), _short(short))
+        except _FAULTS as error:
+            yield Unreadable(self._place(at), _why(error))
 
     def _from(self, at: int) -> Generator[Item, None, int]:
         """Records from byte *at*. Returns where to begin again, -1 at the end."""
