@@ -11,7 +11,9 @@ import typer
 
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Exit, Stop
-from cli.terminal import Format, emit, say
+from cli.filters import SinceOption, Tests, UntilOption
+from cli.query import Asked, ByOption, CountOption, LimitOption, Listing, SortOption, answer, columns
+from cli.terminal import Format, say
 
 if TYPE_CHECKING:
     from data.case import Case
@@ -231,23 +233,46 @@ def rebuild(
     return Exit.DONE
 
 
-_CUSTODY = ("entry", "at", "actor", "action", "object", "reason", "authority", "warning", "hash")
-
-
 def custody(
     about: Annotated[
-        str, typer.Argument(metavar="OBJECT", help="Only what concerns this visit, service, flag or file.")
+        str, typer.Argument(metavar="[OBJECT]", help="Only what concerns this visit, service, flag or file.")
     ] = "",
+    actor: Annotated[list[str] | None, typer.Option(help="Only what these persons or accounts did.")] = None,
+    action: Annotated[list[str] | None, typer.Option(help="Only these actions, e.g. 'made an export'.")] = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    count: CountOption = False,
+    by: ByOption = None,
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> int:
     """Who did what to what, when, and why: the ledger to read."""
+    import json
     from dataclasses import asdict
+
+    import duckdb
 
     from data.custody import custody as log
 
-    rows = [asdict(item) for item in log(the_case(case), about)]
-    columns = _CUSTODY[:6] if form is Format.TABLE else (*_CUSTODY, "environment")
-    emit(rows, columns, form, output)
+    asked = Asked(sort or (), limit, count, by or (), form, output)
+    tests = Tests().among("actor", actor).among("action", action).between("at", since, until)
+    found = [asdict(item) for item in log(the_case(case), about)]
+    names = {name: "BIGINT" if name == "entry" else "VARCHAR" for name in columns("custody")}
+    tests.values |= {"found": json.dumps(found), "names": json.dumps([names])}
+    listing = Listing(
+        name="custody",
+        keys=f"SELECT * FROM (SELECT unnest(from_json($found, $names), recursive := true)) WHERE {tests.where}",  # noqa: S608
+        sortable=tuple(names),
+        order=("entry",),
+        groups=("action",),
+        table=("entry", "at", "actor", "action", "object"),
+        wide=("entry", "at", "actor", "action", "object", "reason"),
+        noun="entries",
+        counts_services=False,
+    )
+    with duckdb.connect() as connection:
+        answer(connection, listing, tests.values, asked)
     return Exit.DONE

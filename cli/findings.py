@@ -7,29 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import filters
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Stop
-from cli.terminal import Format, emit, lines, say
+from cli.filters import (
+    CodeOption,
+    RoleOption,
+    ServiceOption,
+    SinceOption,
+    Tests,
+    UnreviewedOption,
+    UntilOption,
+    unknown,
+)
+from cli.query import Asked, ByOption, CountOption, LimitOption, Listing, SortOption, answer, every_row
+from cli.terminal import Format, lines, say
 
 if TYPE_CHECKING:
     import duckdb
 
     from data.case import Case
 
-COLUMNS = (
-    "finding", "kind", "rule", "rules_version", "services", "codes", "status", "strength", "title", "reason", "sides", "searched",
-    "details", "content_sha256", "analysis",
-)  # fmt: skip
 KINDS = (
     "X1", "X2", "X3", "X4", "observation", "absence", "defect", "duplicate", "near-duplicate", "ranking", "mirror", "template",
     "operator", "profile", "redirect",
 )  # fmt: skip
 STRENGTHS = ("weak", "moderate", "strong")
-CHANGE_COLUMNS = (
-    "change", "service", "kind", "url", "before", "after", "codes", "detail", "context", "from_seen", "to_seen", "from_visit", "to_visit",
-    "from_observation", "to_observation", "flags",
-)  # fmt: skip
-EDGE_COLUMNS = ("edge", "a", "b", "weight", "strength", "decided", "joins", "reason")
 
 
 def register(app: typer.Typer) -> None:
@@ -44,78 +47,126 @@ def findings(
         list[str] | None,
         typer.Option(help=f"Only these kinds: {', '.join(KINDS)}.", autocompletion=lambda: list(KINDS)),
     ] = None,
-    code: Annotated[list[str] | None, typer.Option(help="Only findings that bear on these codes, e.g. D04.")] = None,
-    service: Annotated[list[str] | None, typer.Option(help="Only findings about these services.")] = None,
+    code: CodeOption = None,
+    service: ServiceOption = None,
     rule: Annotated[list[str] | None, typer.Option(help="Only these rules, e.g. X2.retention.")] = None,
+    role: RoleOption = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
     min_strength: Annotated[str, typer.Option(help=f"At least this strong: {', '.join(STRENGTHS)}.")] = "weak",
+    unreviewed: UnreviewedOption = False,
     explained: Annotated[
         bool,
         typer.Option(
             "--explained", help="Also pairs that a condition on the page explains, and what was not determinable."
         ),
     ] = False,
-    count: Annotated[bool, typer.Option("--count", help="Only how many, by kind and status.")] = False,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    count: CountOption = False,
+    by: ByOption = None,
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
     """List what no single passage shows: contradictions, absences after a search, duplicates, links, changes of claims."""
-    from data.store import reading, rows
+    from analysis.cleared import reading_cleared
 
     if min_strength not in STRENGTHS:
         raise Stop(f"--min-strength is one of {', '.join(STRENGTHS)}, not {min_strength!r}.")
     for given in kind or []:
         _known(given, KINDS, "kind")
+    asked = Asked(sort or (), limit, count, by or (), form, output)
     opened = the_case(case)
-    tests, values = ["NOT sensitive"], list[Any]()
-    for column, wanted in (("kind", kind), ("rule", rule)):
-        if wanted:
-            tests.append(f"list_contains(?, {column})")
-            values.append(wanted)
-    for column, wanted in (("codes", [item.upper() for item in code or []]), ("services", service)):
-        if wanted:
-            tests.append(f"list_has_any({column}, ?)")
-            values.append(wanted)
+    tests = Tests().add("NOT sensitive").among("kind", kind).among("rule", rule).any_of("codes", filters.codes(code))
+    tests.among("strength", STRENGTHS[STRENGTHS.index(min_strength) :])
+    sides = Tests(tests).among("s.page_role", filters.roles(role)).between("s.seen", since, until)
+    if sides.tests:
+        tests.values = sides.values
+        tests.add(f"finding IN (SELECT s.finding FROM finding_sides s WHERE {sides.where})")  # noqa: S608 - our own words
     if not explained:
-        tests.append("status = 'found'")
-    tests.append("list_contains(?, strength)")
-    values.append(list(STRENGTHS[STRENGTHS.index(min_strength) :]))
-    where = " AND ".join(tests)
-    with reading(opened) as connection:
+        tests.add("status = 'found'")
+    if unreviewed:
+        tests.add("finding NOT IN (SELECT unit FROM decisions_last)")
+    with reading_cleared(opened) as connection:
         _made(connection)
-        if count:
-            sql = f"SELECT kind, status, count(*) AS findings FROM findings WHERE {where} GROUP BY ALL ORDER BY kind, status"  # noqa: S608
-            emit(rows(connection, sql, values), ("kind", "status", "findings"), form, output)
-            return
-        sql = f"SELECT * FROM findings WHERE {where} ORDER BY services[1], kind, rule, finding"  # noqa: S608
-        found = rows(connection, sql, values)
-        if form is not Format.TABLE or output is not None:
-            _with_sides(connection, found)
-    if form is Format.TABLE and output is None:
-        emit(found, ("finding", "kind", "services", "codes", "status", "strength", "title"), form)
-        say(f"{len(found)} possible indicators. Both sides of one: plainview show FINDING")
+        tests.any_of("services", filters.services(connection, service))
+        listing = _listing(tests)
+        answer(connection, listing, tests.values, asked, lambda found: _finish(opened, connection, found, asked.table))
+
+
+def _listing(tests: Tests) -> Listing:
+    return Listing(
+        name="findings",
+        keys=f"SELECT * FROM findings WHERE {tests.where}",  # noqa: S608 - our own words
+        sortable=("kind", "rule", "status", "strength", "title", "services", "codes", "finding"),
+        order=("services", "kind", "rule", "finding"),
+        groups=("kind", "status"),
+        table=("finding", "kind", "services", "codes", "strength", "title"),
+        wide=("finding", "kind", "services", "codes", "status", "strength", "decided", "title"),
+        closing="Possible indicators; both sides of one: plainview show FINDING",
+        unnested={"service": "services", "code": "codes"},
+        counts_services=False,
+    )
+
+
+def found_ones(opened: Case, connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Every finding of the case that stands, as ``findings --format json`` has it."""
+    found = every_row(connection, _listing(Tests().add("NOT sensitive").add("status = 'found'")))
+    _finish(opened, connection, found, table=False)
+    return found
+
+
+def _finish(opened: Case, connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any]], table: bool) -> None:
+    from cli.flags import decided
+
+    last = decided(connection, [row["finding"] for row in found])
+    for row in found:
+        row["decided"] = last.get(row["finding"], [])
+    if table:
         return
-    emit(found, COLUMNS, form, output)
-
-
-def _with_sides(connection: duckdb.DuckDBPyConnection, found: list[dict[str, Any]]) -> None:
-    from data.store import rows
-
-    sides: dict[str, list[dict[str, Any]]] = {}
-    for row in rows(connection, "SELECT * FROM finding_sides ORDER BY finding, number"):
-        sides.setdefault(row.pop("finding"), []).append(row)
-    searched: dict[str, list[dict[str, Any]]] = {}
-    for row in rows(connection, "SELECT * FROM finding_searches ORDER BY finding, url"):
-        searched.setdefault(row.pop("finding"), []).append(row)
+    sides = _grouped(sides_shown(opened, connection, [row["finding"] for row in found]))
+    searched = _grouped(_of(connection, "finding_searches", "url", [row["finding"] for row in found]))
     for row in found:
         row["sides"], row["searched"] = sides.get(row["finding"], []), searched.get(row["finding"], [])
+
+
+def _grouped(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        groups.setdefault(row.pop("finding"), []).append(row)
+    return groups
+
+
+def _of(connection: duckdb.DuckDBPyConnection, table: str, order: str, findings: list[str]) -> list[dict[str, Any]]:
+    from data.store import rows
+
+    sql = f"SELECT * FROM {table} WHERE finding IN (SELECT unnest(?::VARCHAR[])) ORDER BY finding, {order}"  # noqa: S608
+    return rows(connection, sql, [findings])
+
+
+def sides_shown(opened: Case, connection: duckdb.DuckDBPyConnection, findings: list[str]) -> list[dict[str, Any]]:
+    """The sides of *findings*, third parties masked; the words of a side in the closed queue are not among them."""
+    from analysis.cleared import HELD, closed_words
+    from analysis.masking import Masker
+
+    masker, closed = Masker.of(opened), closed_words(connection)
+    found = _of(connection, "finding_sides", "number", findings)
+    for row in found:
+        for name in ("quote", "says"):
+            words = row[name]
+            if words:
+                row[name] = (
+                    HELD if any(item in words for item in closed) else masker.passage(words, page_role=row["page_role"])
+                )
+    return found
 
 
 def operators(
     everything: Annotated[
         bool, typer.Option("--all", help="Also edges too weak to join services into one cluster.")
     ] = False,
-    service: Annotated[list[str] | None, typer.Option(help="Only edges of these services.")] = None,
+    service: ServiceOption = None,
     confirm: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Put on the ledger that two services have one operator."),
@@ -130,12 +181,16 @@ def operators(
         Path | None,
         typer.Option(metavar="FILE", help="Write the network as FollowTheMoney entities, one JSON object a line."),
     ] = None,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    count: CountOption = False,
+    by: ByOption = None,
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
     """Show which services share identifiers, why and how strongly; confirm or cut an edge; export the network."""
-    from data.store import reading, rows
+    from data.store import reading
 
     opened = the_case(case)
     for pair, event in ((confirm, "operators.confirmed"), (cut, "operators.cut")):
@@ -144,24 +199,45 @@ def operators(
     if graphml or ftm:
         _export(opened, graphml, ftm)
         return
-    where, values = ("TRUE", list[Any]()) if everything else ("joins OR decided <> ''", [])
-    if service:
-        where = f"({where}) AND (list_contains(?, a) OR list_contains(?, b))"
-        values = [service, service]
+    asked = Asked(sort or (), limit, count, by or (), form, output)
+    tests = Tests()
+    if not everything:
+        tests.add("joins OR decided <> ''")
     with reading(opened) as connection:
         _made(connection)
-        found = rows(connection, f"SELECT * FROM operator_edges WHERE {where} ORDER BY weight DESC, a, b", values)  # noqa: S608
-        clusters = rows(
-            connection,
-            "SELECT cluster, list(service ORDER BY service) AS services FROM operator_clusters GROUP BY cluster ORDER BY cluster",
+        named = filters.services(connection, service)
+        if named:
+            tests.add("list_contains(?, a) OR list_contains(?, b)", named, named)
+        if asked.table and not count and not by:
+            _clusters(connection, named, asked.bound)
+        listing = Listing(
+            name="operators",
+            keys=f"SELECT * FROM operator_edges WHERE {tests.where}",  # noqa: S608 - our own words
+            sortable=("a", "b", "weight", "strength", "decided", "joins", "edge"),
+            order=("weight DESC", "a", "b"),
+            groups=("strength", "decided"),
+            table=("a", "b", "weight", "strength", "decided", "reason"),
+            wide=("a", "b", "weight", "strength", "decided", "reason"),
+            noun="edges",
+            closing="Services in one cluster appear to have one operator.",
+            counts_services=False,
         )
-    if form is Format.TABLE and output is None:
-        for row in clusters:
-            lines([f"{row['cluster']}  {', '.join(row['services'])}"])
-        emit(found, ("a", "b", "weight", "strength", "decided", "reason"), form)
-        say(f"{len(clusters)} clusters of services that appear to have one operator, {len(found)} edges.")
-        return
-    emit(found, EDGE_COLUMNS, form, output)
+        answer(connection, listing, tests.values, asked)
+
+
+_CLUSTERS = """
+SELECT cluster, list(service ORDER BY service) AS services FROM operator_clusters GROUP BY cluster
+HAVING len($named::VARCHAR[]) = 0 OR list_has_any(services, $named) ORDER BY cluster
+"""
+
+
+def _clusters(connection: duckdb.DuckDBPyConnection, named: list[str], bound: int) -> None:
+    from data.store import rows
+
+    found = rows(connection, _CLUSTERS, {"named": named})
+    lines(f"{row['cluster']}  {', '.join(row['services'])}" for row in (found[:bound] if bound else found))
+    if bound and len(found) > bound:
+        say(f"The first {bound} of {len(found):,} clusters (all: --limit 0).")
 
 
 def _decide(opened: Case, pair: tuple[str, str], event: str, note: str) -> None:
@@ -203,53 +279,66 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def changes(
-    service: Annotated[list[str] | None, typer.Option(help="Only these services.")] = None,
+    service: ServiceOption = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(help="Only these kinds, e.g. added, dropped, reworded, moved, price, service_gone."),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="DATE", help="Seen on this day (UTC) or later.")] = "",
+    code: CodeOption = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
     claims: Annotated[bool, typer.Option("--claims", help="Only passages that carry a claim.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show each change in full, with its context.")] = False,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    count: CountOption = False,
+    by: ByOption = None,
     case: CaseOption = None,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
     """Show what differs between visits, passage by passage: added, dropped, reworded, moved; services gone, moved, renamed."""
-    from data.address import defang
-    from data.store import reading, rows
+    from analysis.cleared import closed_words, reading_cleared
 
+    asked = Asked(sort or (), limit, count, by or (), form, output)
     opened = the_case(case)
-    tests, values = ["TRUE"], list[Any]()
-    for column, wanted in (("service", service), ("kind", kind)):
-        if wanted:
-            tests.append(f"list_contains(?, {column})")
-            values.append(wanted)
-    if since:
-        tests.append("to_seen >= ?")
-        values.append(since)
+    tests = Tests().among("kind", kind).any_of("codes", filters.codes(code)).between("to_seen", since, until)
     if claims:
-        tests.append("len(codes) > 0")
-    with reading(opened) as connection:
+        tests.add("len(codes) > 0")
+    with reading_cleared(opened) as connection:
         _made(connection)
-        sql = f"SELECT * FROM changes WHERE {' AND '.join(tests)} ORDER BY service, to_seen, url, kind, change"  # noqa: S608
-        found = rows(connection, sql, values)
-    if form is Format.TABLE and output is None:
+        tests.among("service", filters.services(connection, service))
+        closed = closed_words(connection)
+        if closed:
+            held = "contains(before || chr(31) || after || chr(31) || context, w)"
+            tests.add(f"NOT list_bool_or(list_transform(?::VARCHAR[], lambda w: {held}))", closed)
+        listing = Listing(
+            name="changes",
+            keys=f"SELECT * FROM changes WHERE {tests.where}",  # noqa: S608 - our own words
+            sortable=("service", "kind", "url", "from_seen", "to_seen", "codes", "change"),
+            order=("service", "to_seen", "url", "kind", "change"),
+            groups=("kind",),
+            table=("service", "kind", "page", "before", "after"),
+            wide=("service", "kind", "page", "before", "after", "codes", "detail"),
+            closing="A new extractor or codebook makes none: both visits are read by the same method.",
+            unnested={"code": "codes"},
+        )
+        answer(connection, listing, tests.values, asked, lambda found: _cleared(opened, found, diff and asked.table))
+
+
+def _cleared(opened: Case, found: list[dict[str, Any]], diff: bool) -> None:
+    """Mask third parties in the words of changes; with *diff* print each in full, and leave no rows for a table."""
+    from analysis.masking import Masker
+    from data.address import defang
+
+    masker = Masker.of(opened)
+    for row in found:
+        row["page"] = defang(row["url"])
+        row |= {name: masker.passage(row[name]) for name in ("before", "after", "context") if row[name]}
         if diff:
-            for row in found:
-                _diff(row)
-        else:
-            emit(
-                [
-                    {**row, "page": defang(row["url"]), "before": row["before"][:120], "after": row["after"][:120]}
-                    for row in found
-                ],
-                ("service", "kind", "page", "before", "after", "codes", "detail"),
-                form,
-            )
-        say(f"{len(found)} changes. A new extractor or codebook makes none: both visits are read by the same method.")
-        return
-    emit(found, CHANGE_COLUMNS, form, output)
+            _diff(row)
+    if diff:
+        found.clear()
 
 
 def _diff(row: dict[str, Any]) -> None:
@@ -270,8 +359,9 @@ def _diff(row: dict[str, Any]) -> None:
     lines([""])
 
 
-def show_finding(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
+def show_finding(opened: Case, connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
     """Print a finding with both sides; False where *thing* is none."""
+    from cli.flags import decided
     from data.address import defang
     from data.store import rows
 
@@ -294,7 +384,9 @@ def show_finding(connection: duckdb.DuckDBPyConnection, thing: str) -> bool:
             f"content             sha256 {row['content_sha256']}",
         ]
     )
-    for side in rows(connection, "SELECT * FROM finding_sides_read WHERE finding = ? ORDER BY number", [thing]):
+    made = decided(connection, [thing])
+    lines([f"review              {', '.join(made[thing]) if made else 'not reviewed'}"])
+    for side in sides_shown(opened, connection, [thing]):
         lines(["", f"{side['part']}: {side['says']}" if side["says"] else side["part"]])
         if side["quote"]:
             lines([f"  “{side['quote']}”"])
@@ -329,8 +421,5 @@ def _made(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _known(given: str, known: tuple[str, ...], what: str) -> None:
-    import difflib
-
     if given not in known:
-        near = difflib.get_close_matches(given, known, n=1)
-        raise Stop(f"There is no {what} {given!r}.{f' Did you mean {near[0]!r}?' if near else ''}")
+        raise Stop(unknown(given, known, what))

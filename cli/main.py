@@ -23,7 +23,11 @@ from cli import (
     refer,
     report,
     review,
+    search,
     services,
+    show,
+    sql,
+    workbook,
 )
 from cli.exits import Exit, explain
 from cli.sections import Sections
@@ -66,10 +70,14 @@ for _module in (
     analyze,
     flags,
     findings,
+    show,
+    search,
+    sql,
     review,
     extent,
     refer,
     report,
+    workbook,
     evidence,
     claims,
     doctor,

@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import filters
 from cli.context import CaseOption, FormatOption, OutputOption, the_case
 from cli.exits import Stop
+from cli.filters import CodeOption, SinceOption, StanceOption, Tests
+from cli.query import Asked, ByOption, CountOption, LimitOption, Listing, SortOption, answer, every_row
 from cli.sections import Sections
 from cli.terminal import Format, emit, say
 
 if TYPE_CHECKING:
+    import duckdb
+
     from data.case import Case
     from data.records import Service
 
 HEADER = ("service", "url", "kind", "source", "stratum")
-services = typer.Typer(cls=Sections, help="The services under review.", no_args_is_help=True)
+services = typer.Typer(cls=Sections, help="The services under review; their list where no command is named.")
 
 
 def register(app: typer.Typer) -> None:
@@ -143,34 +148,94 @@ def suggest(
     )
 
 
-@services.command("list")
-def list_(case: CaseOption = None, form: FormatOption = Format.TABLE, output: OutputOption = None) -> None:
-    """Show the services, their addresses and what the last visit of each came to."""
-    from data.store import reading, rows
+@services.callback(invoke_without_command=True)
+def _services(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_()
 
+
+@services.command("list")
+def list_(
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only these kinds: website, app_listing, ad, bot, other.")
+    ] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only these sources, e.g. search.")] = None,
+    stratum: Annotated[list[str] | None, typer.Option(help="Only these strata of the sampling frame.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Only where the last visit came to this, e.g. reached, 'not visited'.")
+    ] = None,
+    code: CodeOption = None,
+    stance: StanceOption = None,
+    since: SinceOption = "",
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    count: CountOption = False,
+    by: ByOption = None,
+    case: CaseOption = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Show the services, their addresses and what the last visit of each came to."""
+    from data.store import reading
+
+    asked = Asked(sort or (), limit, count, by or (), form, output)
+    flagged = Tests().among("f.code", filters.codes(code)).among("f.stance", filters.stances(stance))
     opened = the_case(case)
     with reading(opened) as connection:
-        found = rows(connection, _LIST)
-    emit(
-        found,
-        ("service", "kind", "source", "stratum", "addresses", "last_visit", "outcome", "pages", "flags"),
-        form,
-        output,
+        tests = Tests(flagged).among("kind", kind).among("source", source).among("stratum", stratum)
+        tests.among("outcome", outcome).between("last_visit", since, "")
+        if flagged.tests:
+            tests.add(
+                f"""service IN (SELECT o.service FROM flags f JOIN observation_texts USING (text_id) JOIN observations o
+                    USING (observation) WHERE f.raises AND NOT f.sensitive AND {flagged.where})"""  # noqa: S608 - our own words
+            )
+        answer(connection, _listing(tests), tests.values, asked)
+
+
+def _listing(tests: Tests) -> Listing:
+    return Listing(
+        name="services",
+        keys=f"SELECT * FROM ({_LIST}) WHERE {tests.where}",  # noqa: S608 - our own words
+        sortable=(
+            "service",
+            "kind",
+            "source",
+            "stratum",
+            "addresses",
+            "last_visit",
+            "outcome",
+            "pages",
+            "flags",
+            "visits",
+        ),
+        order=("service",),
+        groups=("outcome",),
+        table=("service", "kind", "outcome", "pages", "flags"),
+        wide=("service", "kind", "source", "stratum", "addresses", "visits", "last_visit", "outcome", "pages", "flags"),
+        closing="All about one: plainview show SERVICE",
+        unnested={"code": "codes"},
+        counts_services=False,
     )
+
+
+def listed(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Every service of the case, as ``services list --format json`` has it."""
+    return every_row(connection, _listing(Tests()))
 
 
 _LIST = """
 SELECT s.service, s.kind, s.source, s.stratum, len(s.urls) AS addresses, s.urls,
-       v.started AS last_visit, coalesce(v.outcome, 'not visited') AS outcome,
-       coalesce(o.pages, 0) AS pages, coalesce(f.flags, 0) AS flags
+       v.started AS last_visit, coalesce(v.outcome, 'not visited') AS outcome, coalesce(v.visits, 0) AS visits,
+       coalesce(o.pages, 0) AS pages, coalesce(f.flags, 0) AS flags, coalesce(f.codes, []) AS codes
 FROM services s
-LEFT JOIN (SELECT service, max(started) AS started, arg_max(outcome, started) AS outcome, arg_max(visit, started) AS visit
+LEFT JOIN (SELECT service, max(started) AS started, arg_max(outcome, started) AS outcome, arg_max(visit, started) AS visit,
+                  count(*) AS visits
            FROM visits GROUP BY service) v ON v.service = s.service
 LEFT JOIN (SELECT visit, count(*) AS pages FROM observations
            WHERE purpose IN ('entry', 'page') AND stored_as IN ('response', 'conversion') GROUP BY visit) o ON o.visit = v.visit
-LEFT JOIN (SELECT service, count(DISTINCT flag) AS flags FROM flags_seen
-           WHERE raises AND NOT sensitive GROUP BY service) f ON f.service = s.service
-ORDER BY s.service
+LEFT JOIN (SELECT x.service, count(DISTINCT f.flag) AS flags, list(DISTINCT f.code ORDER BY f.code) AS codes
+           FROM flags f JOIN (SELECT DISTINCT ot.text_id, o.service FROM observation_texts ot JOIN observations o USING (observation)) x
+           USING (text_id) WHERE f.raises AND NOT f.sensitive GROUP BY x.service) f ON f.service = s.service
 """
 
 

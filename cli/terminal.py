@@ -31,8 +31,11 @@ class Format(StrEnum):
 
 # C0 and C1 controls (ANSI escapes among them) and the marks that turn the direction of text: page text must not be able
 # to move the cursor, change colours or reorder a line (Unicode TR 36, TR 55).
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+_LONGEST_CELL, _LONGEST_LINE = 600, 4_000
 
 
 def harmless(text: str) -> str:
@@ -41,12 +44,16 @@ def harmless(text: str) -> str:
 
 
 def harmless_cell(value: Any) -> Any:
-    """A spreadsheet cell that no program takes for a formula (OWASP: CSV injection)."""
-    if isinstance(value, str):
-        value = harmless(value)
-        if value.startswith(_FORMULA):
-            return "'" + value
-    return value
+    """A spreadsheet cell that no program takes for a formula, without controls and direction marks."""
+    from data.spreadsheet import cell
+
+    value = cell(value)
+    return harmless(value) if isinstance(value, str) else value
+
+
+def clipped(text: str, limit: int) -> str:
+    """At most *limit* characters of *text*; what is left out is counted. A word of a million letters is no flood."""
+    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit:,} characters)"
 
 
 def say(message: str) -> None:
@@ -102,22 +109,19 @@ def _content(rows: Sequence[dict[str, Any]], columns: Sequence[str], form: Forma
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\r\n")
             writer.writerow(columns)
-            for row in picked:
-                writer.writerow([harmless_cell(_flat(row[name])) for name in columns])
+            writer.writerows([harmless_cell(row[name]) for name in columns] for row in picked)
             return text.getvalue().encode("utf-8", "replace")
-
-
-def _flat(value: Any) -> Any:
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if value is None else value
 
 
 def _parquet(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({name: [row[name] for row in rows] for name in columns})
+    arrays = {name: pa.array([row[name] for row in rows]) for name in columns}
+    # A column without a value has no type to tell it by; text is what most columns are.
+    table = pa.table(
+        {name: item.cast(pa.string()) if item.type == pa.null() else item for name, item in arrays.items()}
+    )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     content: bytes = sink.getvalue().to_pybytes()
@@ -125,28 +129,9 @@ def _parquet(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
 
 
 def _xlsx(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
-    import xlsxwriter
+    from cli.spreadsheet import Sheet, workbook
 
-    sink = io.BytesIO()
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
-    with xlsxwriter.Workbook(sink, options) as book:
-        sheet = book.add_worksheet("plainview")
-        bold = book.add_format({"bold": True})
-        for number, name in enumerate(columns):
-            sheet.write_string(0, number, name, bold)
-        for line, row in enumerate(rows, 1):
-            for number, name in enumerate(columns):
-                value = _flat(row[name])
-                if isinstance(value, str):
-                    sheet.write_string(line, number, harmless(value)[:32_000])
-                else:
-                    sheet.write(line, number, value)
-        sheet.freeze_panes(1, 0)
-        sheet.autofilter(0, 0, max(len(rows), 1), max(len(columns) - 1, 0))
-        for number, name in enumerate(columns):
-            longest = max((len(str(row[name])) for row in rows[:200]), default=0)
-            sheet.set_column(number, number, min(max(len(name), longest) + 2, 60))
-    return sink.getvalue()
+    return workbook([Sheet("plainview", tuple(columns), rows)])
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -172,7 +157,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
 
 
 # Columns of running text: they take what width the others leave.
-_WIDE = ("words", "reason", "summary", "quote")
+_WIDE = ("words", "reason", "summary", "quote", "title", "object", "before", "after", "meaning", "passage")
 
 
 def narrow() -> bool:
@@ -188,21 +173,34 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return Text(f"{value:.2f}")
     if isinstance(value, list | tuple):
-        return Text(harmless(", ".join(str(item) for item in value)))
-    return Text(harmless("" if value is None else str(value)))
+        value = ", ".join(str(item) for item in value)
+    return Text(harmless(clipped("" if value is None else str(value), _LONGEST_CELL)))
 
 
 def marked(before: str, quote: str, after: str) -> Any:
     """A passage with the quote highlighted, for a table or a panel."""
+    return with_hits(before + quote + after, [(len(before), len(before) + len(quote))])
+
+
+def with_hits(text: str, spans: Iterable[tuple[int, int]], around: int = _LONGEST_LINE) -> Any:
+    """*text* with *spans* of it highlighted, and of the rest at most *around* characters on either side of each."""
     from rich.text import Text
 
-    text = Text(harmless(before))
-    text.append(harmless(quote), style="bold reverse")
-    text.append(harmless(after))
-    return text
+    shown, at = Text(), 0
+    for start, end in spans:
+        before = text[at:start]
+        if at and len(before) > 2 * around:
+            shown.append(harmless(f"{before[:around]} … {before[-around:]}"))
+        else:
+            shown.append(harmless(before if len(before) <= around or at else f"…{before[-around:]}"))
+        shown.append(harmless(clipped(text[start:end], _LONGEST_CELL)), style="bold reverse")
+        at = end
+    after = text[at:]
+    shown.append(harmless(after if len(after) <= around else f"{after[:around]}…"))
+    return shown
 
 
 def lines(items: Iterable[str]) -> None:
-    """Plain lines on stdout."""
+    """Plain lines on stdout; a line end in page text begins no line of ours."""
     for item in items:
-        sys.stdout.write(harmless(item) + "\n")
+        sys.stdout.write(harmless(clipped(item, _LONGEST_LINE)).replace("\n", " ") + "\n")

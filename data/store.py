@@ -344,8 +344,10 @@ def _plain(name: str, value: Any) -> Any:
     return json.loads(value) if name in _JSON_COLUMNS and isinstance(value, str) else value
 
 
-def rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """The result of a query of the house as a list of dictionaries by column name."""
-    cursor = connection.execute(sql, list(values))
+def rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] | dict[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """The result of a query of the house, with values by place or by name, as a list of dictionaries by column name."""
+    cursor = connection.execute(sql, values if isinstance(values, dict) else list(values))
     names = [item[0] for item in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

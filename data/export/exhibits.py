@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from data.address import defang
-from data.export.tables import cell
+from data.spreadsheet import cell
 from data.store import rows
 
 # The number is that of the whole case's state, so that EX-0007 is EX-0007 in every selection from it.

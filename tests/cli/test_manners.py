@@ -86,8 +86,8 @@ def test_an_unknown_service_is_named_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--code", "D99"), "There is no code D99"),
-        (("--stance", "prmo"), "Did you mean PROMO"),
+        (("--code", "D99"), "There is no code 'D99'"),
+        (("--stance", "prmo"), "Did you mean 'PROMO'"),
         (("--since", "yesterday"), "--since takes a day"),
     ],
 )
