@@ -572,9 +572,10 @@ class _Look:
             ),
             None,
         )
-        done = {item.profile for item in self.spool.observations if item.purpose == "profile"}
         if not self.policy.profiles or entry is None:
             return
+        resumed = self.spool.observations if self.spool.visit.resumed else ()
+        done = {item.profile for item in resumed if item.purpose == "profile"}
         rules = await self._robots_for(entry.requested_url)
         for profile in ("B", "A2"):
             if profile in done:
@@ -618,7 +619,7 @@ class _Look:
                 again = Candidate(item.requested_url, item.role, item.depth, item.found_on, item.hops, item.observation)
                 self.frontier.put(again)
         # Redirect chains that were cut off between an answer and the queueing of where it leads.
-        for item in list(self.spool.observations):
+        for item in self.spool.observations:
             if item.redirect_to and item.purpose in ("page", "entry") and item.outcome != Outcome.REDIRECT_LOOP:
                 hop = Hop(item.redirect_kind, item.requested_url, item.status).as_json()
                 self.frontier.offer(
@@ -635,7 +636,7 @@ class _Look:
             return
         texts = StoredTexts(self.spool.folder.parent)
         rendered = {item.rendered_from for item in self.spool.observations}
-        for item in list(self.spool.observations):
+        for item in self.spool.observations:
             if not item.has_text or item.purpose not in ("entry", "page", "rendered"):
                 continue
             text, content_type = texts.text(item)
@@ -653,7 +654,7 @@ class _Look:
         left = self.frontier.leave("visit.closed", "the visit ended first")
         if left:
             self.partial[f"{left} addresses were left"] = None
-        texts = sum(1 for item in self.spool.observations if item.has_text and item.purpose in ("entry", "page"))
+        texts = any(item.has_text and item.purpose in ("entry", "page") for item in self.spool.observations)
         outcome = "reached" if texts else (self.first_outcome or "nothing")
         if texts and self.first_outcome in (
             Outcome.CHALLENGE,

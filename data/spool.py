@@ -19,8 +19,9 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from data import clock
 from data.canonical import canonical, genesis, sha256
@@ -42,11 +43,9 @@ class VisitBusy(Exception):
 class Spool:
     """The open folder of one running visit. One writer at a time, held by a lock on ``inflight.jsonl``."""
 
-    def __init__(self, folder: Path, visit: Visit, *, remember: bool = True) -> None:
-        """*remember* keeps what is written in ``observations`` and ``addresses``; an import of a large archive does not."""
+    def __init__(self, folder: Path, visit: Visit) -> None:
         self.folder = folder
         self.visit = visit
-        self._remember = remember
         folder.mkdir(parents=True, exist_ok=True)
         self._inflight = _open(folder / INFLIGHT)
         try:
@@ -54,8 +53,6 @@ class Spool:
         except OSError:
             self._inflight.close()
             raise VisitBusy(f"visit {visit.visit} is being run by another process") from None
-        self.observations: list[Observation] = []
-        self.addresses: list[AddressSeen] = []
         self.cut_off: list[str] = []
         self._head = genesis(visit.visit)
         self._seq = 0
@@ -80,6 +77,16 @@ class Spool:
             file.close()
 
     @property
+    def observations(self) -> Iterator[Observation]:
+        """The attempts up to now, in order, from the disk: a visit of any length is not held in memory."""
+        return islice(read_attempts(self.folder), self._seq)
+
+    @property
+    def addresses(self) -> Iterator[AddressSeen]:
+        """The decisions on addresses up to now, in order, from the disk."""
+        return islice(read_addresses(self.folder), self._seen_count)
+
+    @property
     def next_seq(self) -> int:
         """The number that the next attempt gets, from 1."""
         return self._seq + 1
@@ -88,8 +95,6 @@ class Spool:
         """Put the decision on one address on record."""
         _put(self._seen, canonical(seen.as_json()) + b"\n")
         self._seen_count += 1
-        if self._remember:
-            self.addresses.append(seen)
 
     def begin(self, url: str) -> None:
         """Note that the fetch of *url* starts now."""
@@ -105,8 +110,6 @@ class Spool:
         _put(self._attempts, line + b"\n")
         self._head = sha256(line)
         self._seq = observation.seq
-        if self._remember:
-            self.observations.append(observation)
         _put(self._inflight, canonical({"end": observation.requested_url}) + b"\n")
         return observation
 
@@ -136,7 +139,7 @@ class Spool:
     def _take_up(self) -> None:
         """Read what an interrupted run left; cut off lines and records that it did not finish."""
         self.visit = replace(read_visit(self.folder), resumed=read_visit(self.folder).resumed + 1, state="open")
-        ends = [(0, self._head, 0)]
+        ends = [_End(0, self._head, 0)]
         for line in _whole_lines(self.folder / ATTEMPTS):
             values = json.loads(line)
             if values.pop("prev") != self._head:
@@ -146,12 +149,11 @@ class Spool:
             self._head = sha256(line)
             observation = Observation.from_json(values)
             self._seq = observation.seq
-            self.observations.append(observation)
-            self._warc_end = max(self._warc_end, observation.warc_offset + observation.warc_length)
-            ends.append((ends[-1][0] + len(line) + 1, self._head, self._warc_end))
+            offset, length = observation.warc_offset, observation.warc_length
+            self._warc_end = max(self._warc_end, offset + length)
+            ends.append(_End(ends[-1].at + len(line) + 1, self._head, self._warc_end, offset, length))
         self._drop_lost(ends)
-        for line in _whole_lines(self.folder / ADDRESSES):
-            self.addresses.append(AddressSeen.from_json(json.loads(line)))
+        for _ in _whole_lines(self.folder / ADDRESSES):
             self._seen_count += 1
         begun: list[str] = []
         for line in _whole_lines(self.folder / INFLIGHT):
@@ -168,17 +170,16 @@ class Spool:
             os.truncate(warc, self._warc_end)
         write_file(self.folder / VISIT, canonical(self.visit.as_json()) + b"\n")
 
-    def _drop_lost(self, ends: list[tuple[int, str, int]]) -> None:
+    def _drop_lost(self, ends: list[_End]) -> None:
         """After a power failure the last attempts can point at records that never reached the disk: they leave the chain,
         which was promised to nobody yet, and the visit says so. (A killed process loses nothing: the kernel has it.)"""
-        while self.observations and not _has_record(self.folder, self.observations[-1]):
-            self.observations.pop()
+        while len(ends) > 1 and not _has_record(self.folder, ends[-1]):
             self._seq -= 1
             self._lost += 1
             ends.pop()
         if self._lost:
-            end, self._head, self._warc_end = ends[-1]
-            os.truncate(self.folder / ATTEMPTS, end)
+            self._head, self._warc_end = ends[-1].head, ends[-1].warc_end
+            os.truncate(self.folder / ATTEMPTS, ends[-1].at)
 
     def _write_warc(
         self, kind: str, url: str, content_type: str, block: bytes, extra: dict[str, str]
@@ -281,21 +282,34 @@ def _put(file: IO[bytes], data: bytes) -> None:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """The finished lines of a file; an unfinished last one is cut off."""
+    """The finished lines of a file; an unfinished last one is cut off once the others were read."""
     if not path.exists():
         return
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end != len(data):
-        os.truncate(path, end)
-    yield from data[:end].splitlines()
+    end = 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                os.truncate(path, end)
+                return
+            end += len(line)
+            yield line[:-1]
 
 
-def _has_record(folder: Path, observation: Observation) -> bool:
-    if observation.warc_offset < 0:
+class _End(NamedTuple):
+    """Where an attempt ends: in the file of attempts, in the chain, in the WARC; and where its record lies."""
+
+    at: int
+    head: str
+    warc_end: int
+    offset: int = -1
+    length: int = 0
+
+
+def _has_record(folder: Path, end: _End) -> bool:
+    if end.offset < 0:
         return True
     try:
-        read_record(folder, observation.warc_offset, observation.warc_length)
+        read_record(folder, end.offset, end.length)
     except (OSError, ValueError, KeyError, zlib.error):
         return False
     return True

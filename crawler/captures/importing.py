@@ -484,7 +484,7 @@ class _Import:
             environment=environment.environment_id(),
             policy=policy_record(self.case.policy),
         )
-        spool = Spool(folder, opened, remember=False)
+        spool = Spool(folder, opened)
         spool.__enter__()
         self.spools[owner] = spool
         return spool
