@@ -27,7 +27,7 @@ _BOTH = "a IN (SELECT unnest($services::VARCHAR[])) AND b IN (SELECT unnest($ser
 QUERIES: dict[str, str] = {
     "services": "SELECT * FROM services WHERE service IN (SELECT unnest($services::VARCHAR[])) ORDER BY service",
     "visits": "SELECT * FROM visits WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit",
-    "observations": """SELECT * REPLACE (CASE WHEN observation IN (SELECT ot.observation FROM observation_texts ot
+    "observations": """SELECT * REPLACE (CASE WHEN page IS NOT NULL AND observation IN (SELECT ot.observation FROM observation_texts ot
                        JOIN flags f USING (text_id) WHERE f.sensitive) THEN json_merge_patch(page, '{"title": ""}') ELSE page END AS page)
                        FROM observations WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit, seq""",
     "addresses": "SELECT * FROM addresses WHERE visit IN (SELECT unnest($visits::VARCHAR[])) ORDER BY visit, rowid",

@@ -484,7 +484,7 @@ def test_entries_withheld_by_a_forger_are_counted_in_the_open(bag: Path) -> None
     )
     manifests(bag)
     done = run(bag)
-    assert "1 ledger entries are withheld" in done.stdout, done.stdout
+    assert "withheld: 1 ledger entries" in done.stdout, done.stdout
     assert "\x1b" not in done.stdout
 
 
