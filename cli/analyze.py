@@ -37,6 +37,7 @@ def analyze(
     case: CaseOption = None,
 ) -> None:
     """Read what was crawled, flag claims passage by passage, and find what only several of them show. Only what is new is read."""
+    from analysis.cleared import clear
     from analysis.findings import Progress as Searching
     from analysis.findings import find
     from analysis.flags import Progress
@@ -57,6 +58,7 @@ def analyze(
             bars.show("services", progress.done, progress.total, f"{progress.findings} findings")
 
         found = find(opened, searching)
+        clear(opened, lambda done, total: bars.show("words", done, total, ""))
     if done.reanalysis:
         say(
             "Extractor, codebook or model changed: everything was read again (a re-analysis, not a change of any site)."

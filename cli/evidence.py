@@ -268,7 +268,7 @@ def custody(
         sortable=tuple(names),
         order=("entry",),
         groups=("action",),
-        table=("entry", "at", "actor", "action", "object"),
+        table=("entry", "at", "action", "object"),
         wide=("entry", "at", "actor", "action", "object", "reason"),
         noun="entries",
         counts_services=False,

@@ -102,7 +102,7 @@ def _listing(tests: Tests) -> Listing:
         sortable=("kind", "rule", "status", "strength", "title", "services", "codes", "finding"),
         order=("services", "kind", "rule", "finding"),
         groups=("kind", "status"),
-        table=("finding", "kind", "services", "codes", "strength", "title"),
+        table=("finding", "kind", "services", "strength", "title"),
         wide=("finding", "kind", "services", "codes", "status", "strength", "decided", "title"),
         closing="Possible indicators; both sides of one: plainview show FINDING",
         unnested={"service": "services", "code": "codes"},

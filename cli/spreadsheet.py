@@ -14,7 +14,8 @@ from cli.terminal import clipped, harmless
 _MOST_ROWS: Final = 1_048_575
 _LONGEST: Final = 32_000
 """A cell holds 32,767 characters; the rest of a longer text is counted at its end."""
-_WIDEST, _WRAPPED = 60, 28
+_WIDEST, _CODED, _MOST_LINES = 60, 26, 12
+"""Widths in characters: of running text, and of hashes and names; and the lines that a row is high at most."""
 # Neither formulas nor links nor numbers are read out of text: a cell is what was put into it.
 _OPTIONS: Final = {
     "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True, "nan_inf_to_errors": True,
@@ -46,13 +47,20 @@ def workbook(sheets: Sequence[Sheet]) -> bytes:
                     f"A sheet holds {_MOST_ROWS:,} rows, these are {len(sheet.rows):,}. Use --format csv or parquet, or --limit."
                 )
             page = book.add_worksheet(sheet.name)
+            prose = {name for name in sheet.columns if _is_prose(sheet, name)}
+            widths = {
+                name: _width(sheet, name) if name in prose else min(_width(sheet, name), _CODED)
+                for name in sheet.columns
+            }
             for number, name in enumerate(sheet.columns):
-                width = _width(sheet, name)
-                page.set_column(number, number, width, wrapped if width > _WRAPPED else plain)
+                page.set_column(number, number, widths[name], wrapped if name in prose else plain)
                 page.write_string(0, number, name, head)
                 if sheet.notes and name in sheet.notes:
                     page.write_comment(0, number, sheet.notes[name])
             for line, row in enumerate(sheet.rows, 1):
+                # Not every program fits a row to its text by itself.
+                lines = max((_lines(row.get(name), widths[name]) for name in prose), default=1)
+                page.set_row(line, 15 * min(lines, _MOST_LINES))
                 for number, name in enumerate(sheet.columns):
                     _write(page, line, number, row.get(name))
             page.freeze_panes(1, 1)
@@ -79,6 +87,15 @@ def _write(page: Any, line: int, number: int, value: Any) -> None:
             )
         case _:
             page.write_string(line, number, clipped(harmless(str(value)), _LONGEST))
+
+
+def _is_prose(sheet: Sheet, name: str) -> bool:
+    """Whether the column holds running text, which is wrapped; hashes, names and numbers are not."""
+    return any(isinstance(row.get(name), str) and row[name].count(" ") >= 4 for row in sheet.rows[:1000])
+
+
+def _lines(value: Any, width: int) -> int:
+    return sum(-(-len(part) // width) or 1 for part in value.split("\n")) if isinstance(value, str) else 1
 
 
 def _width(sheet: Sheet, name: str) -> int:

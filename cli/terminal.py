@@ -35,6 +35,7 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufeff\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 _LONGEST_CELL, _LONGEST_LINE = 600, 4_000
 
 
@@ -174,7 +175,9 @@ def _cell(value: Any) -> Any:
         return Text(f"{value:.2f}")
     if isinstance(value, list | tuple):
         value = ", ".join(str(item) for item in value)
-    return Text(harmless(clipped("" if value is None else str(value), _LONGEST_CELL)))
+    shown = clipped("" if value is None else str(value), _LONGEST_CELL)
+    # Fractions of a second matter to a program; a table has no room for them.
+    return Text(harmless(f"{shown[:19]}Z" if _TIME.fullmatch(shown) else shown))
 
 
 def marked(before: str, quote: str, after: str) -> Any:

@@ -76,9 +76,16 @@ def _lists(opened: Case, connection: duckdb.DuckDBPyConnection) -> list[Sheet]:
     from cli.query import columns
     from cli.services import listed
     from cli.spreadsheet import Sheet
+    from data.address import defang
+
+    def defanged(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in found:
+            row |= {name: defang(row[name]) for name in ("url",) if name in row}
+            row |= {name: [defang(url) for url in row[name]] for name in ("urls",) if name in row}
+        return found
 
     findings = [{**row, "sides": _sides(row["sides"])} for row in found_ones(opened, connection)]
-    lists = {"services": listed(connection), "flags": raised(connection), "findings": findings}
+    lists = {"services": defanged(listed(connection)), "flags": defanged(raised(connection)), "findings": findings}
     shown = {name: {n: text for n, text in columns(name).items() if n not in _NOT_IN_A_SHEET} for name in lists}
     return [Sheet(name, tuple(shown[name]), rows, shown[name]) for name, rows in lists.items()]
 

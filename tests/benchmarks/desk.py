@@ -8,6 +8,7 @@ that holds such a case already is asked, not made again. Goal: each question und
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import statistics
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.cleared import clear
 from data.canonical import sha256
 from data.case import Case, CaseFacts, make_case, open_case
 from data.records import Service
@@ -39,7 +41,31 @@ CLAIMS = (
     ("R01", "TESTI", "“Best tool I ever used” — Maria Kowalska"),
     ("M01", "PROHIBIT", "No photos of under-18s."),
 )
-QUESTIONS: dict[str, tuple[str, ...]] = {}
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "the program itself (--version)": ("--version",),
+    "services list": ("services", "list"),
+    "flags": ("flags",),
+    "flags, by code, stance, role and day": (
+        "flags", "--code", "D04", "--stance", "promo", "--role", "home", "--since", "2026-10-05",
+    ),
+    "flags, unreviewed": ("flags", "--unreviewed"),
+    "flags, counted by service": ("flags", "--by", "service"),
+    "findings": ("findings",),
+    "changes": ("changes",),
+    "operators": ("operators",),
+    "show a service": ("show", "service-0100"),
+    "show a page": ("show", "https://service-0100.example/"),
+    "search a rare phrase": ("search", '"delete every photo"'),
+    "search two common words": ("search", "delete photo"),
+    "search a common word": ("search", "photo"),
+    "search a beginning": ("search", "dele*"),
+    "search NEAR": ("search", "delete NEAR/5 photo"),
+    "search OR, counted": ("search", "photo OR delete", "--count"),
+    "search, by role and zone": ("search", "photo", "--role", "home", "--zone", "footer"),
+    "search a regular expression": ("search", "--regex", r"delete\W+(\w+\W+){0,4}photo"),
+    "sql, flags by code": ("sql", "SELECT code, count(*) AS n FROM flags WHERE raises GROUP BY code ORDER BY n DESC"),
+    "sql, passages with a word": ("sql", "SELECT count(*) AS n FROM passages WHERE passage ILIKE '%delete%'"),
+}  # fmt: skip
 
 
 def words(count: int, chance: np.random.Generator) -> np.ndarray:
@@ -137,7 +163,8 @@ def _observation(
          "redirect_to", "redirect_kind", "truncated", "rendered_from", "warc_record"), "")  # fmt: skip
     return {
         **empty, "observation": name, "visit": visit, "service": service, "seq": seq, "purpose": "page", "profile": "A", "fetcher": "http",
-        "requested_url": url, "started": seen, "ended": seen, "depth": 1, "role": role, "hops": [], "status": 200, "status_origin": "server",
+        "requested_url": url, "started": seen, "ended": seen, "depth": 1, "role": role, "hops": [], "status": 200,
+        "status_origin": "server",
         "headers": [], "type_declared": "text/html", "charset": "utf-8", "outcome": "ok", "wire_len": 1, "wire_sha256": body,
         "stored_as": "response", "stored_len": 1, "stored_sha256": body, "redactions": [], "warc_offset": 0, "warc_length": 1,
     }  # fmt: skip
@@ -152,7 +179,8 @@ def _text(text_id: str, role: str, text: str, title: str) -> dict[str, Any]:
 
 def _passage(text_id: str, ordinal: int, at: int, text: str) -> dict[str, Any]:
     return {
-        "text_id": text_id, "ordinal": ordinal, "start": at, "end": at + len(text), "zone": ZONES[ordinal % len(ZONES)], "role": "paragraph",
+        "text_id": text_id, "ordinal": ordinal, "start": at, "end": at + len(text), "zone": ZONES[ordinal % len(ZONES)],
+        "role": "paragraph",
         "heading": f"Part {ordinal // 10}", "list_intro": "", "locator": f"/p[{ordinal}]", "hidden": "", "lang": "en", "text": text,
     }  # fmt: skip
 
@@ -168,7 +196,7 @@ def _flag(text_id: str, ordinal: int, at: int, claim: tuple[str, str, str]) -> d
 
 def _put_rest(connection: Any, names: list[str]) -> None:
     """Findings, changes, edges, clusters and decisions, in numbers that a sweep of this size gives."""
-    pairs = list(zip(names, names[1:], strict=False))
+    pairs = list(itertools.pairwise(names))
     append(connection, "findings", [_finding(name, kind) for name in names for kind in ("X2", "absence", "defect")])
     append(connection, "finding_sides", [_side(name, number) for name in names for number in (1, 2)])
     append(connection, "changes", [_change(name, number) for name in names for number in range(5)])
@@ -250,6 +278,9 @@ def main() -> None:
     if not (chosen.folder / "case.toml").exists():
         make(chosen.folder, chosen.passages, chosen.services)
         print(f"made in {time.perf_counter() - began:.0f} s")
+        began = time.perf_counter()
+        clear(open_case(chosen.folder))
+        print(f"cleared and its words indexed in {time.perf_counter() - began:.0f} s")
     case = open_case(chosen.folder)
     print(
         json.dumps(

@@ -83,7 +83,8 @@ def _text(name: str) -> dict[str, object]:
 def _passage(name: str, ordinal: int, words: str, zone: str) -> dict[str, object]:
     return {
         "text_id": name, "ordinal": ordinal, "start": 0, "end": len(words), "zone": zone, "role": "paragraph",
-        "heading": CLOSED if ordinal == 1 and name == "alpha" else "", "list_intro": "", "locator": "/p", "hidden": "", "lang": "en", "text": words,
+        "heading": CLOSED if ordinal == 1 and name == "alpha" else "", "list_intro": "", "locator": "/p", "hidden": "", "lang": "en",
+        "text": words,
     }  # fmt: skip
 
 
