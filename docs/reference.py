@@ -72,6 +72,15 @@ def columns() -> str:
     ]
     for name, table in tables.items():
         parts += [f"## {name}", table["about"], _table(("column", "what it is"), table["columns"].items())]
+    parts += [
+        "## Lists",
+        "What `--format` other than `table` writes. Names and order stay; new columns come at the end.",
+    ]
+    for name, listed in tomllib.loads(_text("cli", "columns.toml")).items():
+        parts += [f"### plainview {name}", _table(("column", "what it is"), listed.items())]
+    parts += ["## Views of `plainview sql`"]
+    for name, view in tomllib.loads(_text("data", "views.toml")).items():
+        parts += [f"### View {name}", view["about"], _table(("column", "what it is"), view["columns"].items())]
     return "\n\n".join(parts)
 
 
