@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -42,7 +43,7 @@ CLAIMS = (
     ("M01", "PROHIBIT", "No photos of under-18s."),
 )
 QUESTIONS: dict[str, tuple[str, ...]] = {
-    "the program itself (--version)": ("--version",),
+    "the codebook (no case is read)": ("codebook", "show"),
     "services list": ("services", "list"),
     "flags": ("flags",),
     "flags, by code, stance, role and day": (
@@ -257,7 +258,10 @@ def ask(root: Path, repeat: int) -> None:
         for _ in range(repeat):
             began = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-m", "cli.main", *question, "--case", str(root)], capture_output=True, check=False
+                [sys.executable, "-m", "cli.main", *question],
+                capture_output=True,
+                check=False,
+                env={**os.environ, "PLAINVIEW_CASE": str(root)},
             )
             taken.append(time.perf_counter() - began)
             rows = done.stdout.count(b"\n")
