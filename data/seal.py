@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,11 +184,15 @@ def name_key(case: Case, key: Key) -> Event:
 def seal_state(case: Case) -> SealState:
     """Whether the case is sealed as it is now; every list and report says so."""
     last, later = case.ledger.since("seal.made")
+    return seal_state_after(last.body if last else None, later)
+
+
+def seal_state_after(body: dict[str, Any] | None, later: Iterable[str]) -> SealState:
+    """How a case stands whose last ``seal.made`` says *body* (None: there is none), after entries called *later*."""
     since = sum(name not in ACCESS for name in later)
-    if last is None:
+    if body is None:
         return SealState(False, "it was never sealed")
-    body = last.body
-    facts = {
+    facts: dict[str, Any] = {
         "number": body["seal"],
         "key": body["key"],
         "stamp": body["state"],

@@ -49,6 +49,8 @@ _OXUM = re.compile(r"^Payload-Oxum: ([0-9]+)\.([0-9]+)$", re.MULTILINE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _VISIT_FILES = ("visit.json", "attempts.jsonl", "addresses.jsonl", "records.warc.gz")
 _CASE_FILES = {"case.toml", "case.duckdb", "case.duckdb.wal", "case.lock", "ledger.jsonl", "masking.key"}
+# What stays of a file that was being written when the machine stopped, and where DuckDB puts what does not fit into memory.
+_CUT_OFF = {f"{name}.new" for name in _CASE_FILES} | {"case.duckdb.new.wal", "case.duckdb.tmp", "case.duckdb.new.tmp"}
 _CASE_FOLDERS = {"evidence", "spool", "seals", "exports"}
 _SPOOL_FILES = {*_VISIT_FILES, "inflight.jsonl"}
 
@@ -530,7 +532,9 @@ class _Check:
         tree, report = self.tree, self.report
         for name in sorted(tree.files):
             top = name.partition("/")[0]
-            if name not in _CASE_FILES and top not in _CASE_FOLDERS:
+            if name in _CUT_OFF or top in _CUT_OFF:
+                report.note(f"{_shown(name)} was left by a command that was cut off; nothing depends on it")
+            elif name not in _CASE_FILES and top not in _CASE_FOLDERS:
                 report.wrong(_shown(name), "is not part of a case")
         for name in ("case.toml", "ledger.jsonl"):
             if name not in tree.files:

@@ -97,9 +97,9 @@ def _again(case: Case, action: str) -> None:
         case "seal":
             make_seal(case, load_key())
         case "export":
-            assert verify(make_export(case, name="bag", key=load_key()).path).problems == []
+            assert verify(make_export(case, name="again", key=load_key()).path).problems == []
         case "zip":
-            assert verify(make_export(case, name="bag", zipped=True).path).problems == []
+            assert verify(make_export(case, name="again", zipped=True).path).problems == []
         case "rebuild":
             rebuild(case)
         case "record":

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data.canonical import canonical
 from data.case import Case, CaseError, open_case
+from data.export import make_export
 from data.ledger import Ledger
 from data.seal import (
     Key,
@@ -307,3 +308,28 @@ def test_small_cases_in_one_process_do_not_share_what_they_recorded(tmp_path: Pa
     for name in ("one", "two"):
         case = small_case(tmp_path / name, visits=0)
         assert len(list(Ledger(case.root / "ledger.jsonl").events("environment.recorded"))) == 1
+
+
+def test_an_export_of_a_case_that_is_not_sealed_as_it_stands_says_so_in_its_papers(
+    case: Case, key: Key, tmp_path: Path
+) -> None:
+    def papers(name: str) -> str:
+        path = make_export(case, tmp_path / name, name=name).path
+        return (path / "README.txt").read_text() + (path / "data" / "not-proven.txt").read_text()
+
+    assert "UNSEALED STATE: it was never sealed" in papers("before")
+    seal = make_seal(case, key)
+    sealed = papers("sealed")
+    assert "UNSEALED" not in sealed
+    assert f"This folder claims: {seal.head}" in sealed, "the head that was printed, not that of today"
+    case.record("services.added", {"services": []})
+    assert "UNSEALED: 1 entries were added after the last seal" in papers("after")
+
+
+@pytest.mark.parametrize("name", ["case.duckdb.new", "case.duckdb.new.wal", "case.toml.new", "case.duckdb.tmp/block"])
+def test_what_a_killed_command_left_is_a_note_and_no_problem(case: Case, name: str) -> None:
+    (case.root / name).parent.mkdir(exist_ok=True)
+    (case.root / name).write_bytes(b"half")
+    report = verify(case.root)
+    assert report.problems == []
+    assert any(name in note and "cut off" in note for note in report.notes)

@@ -9,6 +9,7 @@ from typing import Any
 
 from data.case import CaseFacts
 from data.export.selection import Line, Selection
+from data.seal import seal_state_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class Facts:
         """The last ``seal.made`` in the export's ledger."""
         return next((line.body for line in reversed(self.lines) if line.event == "seal.made"), None)
 
+    @property
+    def unsealed(self) -> str:
+        """Why the state that is exported is not sealed; empty where it is."""
+        place = max((index for index, line in enumerate(self.lines) if line.event == "seal.made"), default=-1)
+        return seal_state_after(self.seal, [line.event for line in self.lines[place + 1 :]]).reason
+
 
 def readme(facts: Facts) -> str:
     """The page a paralegal starts with."""
@@ -42,10 +49,11 @@ def readme(facts: Facts) -> str:
     openssl = ""
     for stamp in (seal or {}).get("timestamps", []):
         if stamp.get("file"):
-            ca = next((name for name in seal["files"] if name.endswith(".pem")), "") if seal else ""
+            roots = [f"data/{name}" for name in seal["files"] if name.endswith(".pem")] if seal else []
+            ca = roots[0] if len(roots) == 1 else "AUTHORITY-ROOT.pem"
             openssl += (
                 f"\n   openssl ts -verify -data data/{seal['file'] if seal else ''} -in data/{stamp['file']} \\\n"
-                f"       -CAfile data/{ca}\n"
+                f"       -CAfile {ca}\n"
                 "                                             the time stamp; take the authority's certificate from the\n"
                 "                                             authority itself rather than from this folder\n"
             )
@@ -114,7 +122,11 @@ def not_proven(facts: Facts) -> str:
             if warnings
             else "No entry carries a warning that the clock had been set back."
         ),
-        seal_sentence="This export is of a sealed state." if seal else "THIS EXPORT IS OF AN UNSEALED STATE.",
+        seal_sentence=(
+            f"THIS EXPORT IS OF AN UNSEALED STATE: {facts.unsealed}."
+            if facts.unsealed
+            else "This export is of a sealed state."
+        ),
         selection_sentence=(
             "No visit of the case was left out of this export."
             if len(facts.visits) == facts.visits_in_case
@@ -140,7 +152,9 @@ def _filled(name: str, facts: Facts, **more: str) -> str:
         "head": facts.head,
         "date": facts.lines[-1].values["at"][:10] if facts.lines else "______",
         "key": seal["key"] if seal else "(unsealed)",
-        "seal": f"seal {seal['seal']} signs the first {seal['count']} entries of the ledger" if seal else "UNSEALED",
+        "sealed_head": seal["head"] if seal else facts.head,
+        "seal": (f"UNSEALED: {facts.unsealed}. " if facts.unsealed else "")
+        + (f"Seal {seal['seal']} signs the first {seal['count']} entries of the ledger" if seal else ""),
         "stamp": _stamp_line(seal),
     }
     text = resources.files("data.export.papers").joinpath(name).read_text(encoding="utf-8")
