@@ -19,8 +19,12 @@ from analysis.duplicates import counts, words_of
 from analysis.finding import Finding, Side, digest, finding_id, merged
 from analysis.propositions import Proposition, folded, sentences
 from data.findings import FindingRules
+from data.referral import HARM_CODE
 
 _REACHED = frozenset({"ok", "unchanged", "age_gate", "login_wall", "geo_block", "challenge", "redirect"})
+_FRAGMENT = 12
+"""Characters from which on a quote is more than a word or two that may stand anywhere."""
+
 _DIGITS = re.compile(r"\d+")
 _TOKEN = re.compile(r"\b(?=\w*\d)[0-9a-f]{8,}\b")
 
@@ -133,8 +137,8 @@ def _service_changes(dossier: Dossier, before: VisitSeen, after: VisitSeen) -> I
         if old and new and not set(words_of(old)) & set(words_of(new)):
             yield change(
                 kind="rebranded",
-                before=old,
-                after=new,
+                before=_told(old, closed_words(dossier)),
+                after=_told(new, closed_words(dossier)),
                 detail="another name in title and heading",
             )
 
@@ -208,7 +212,7 @@ def _page_changes(dossier: Dossier, before: VisitSeen, after: VisitSeen, rules: 
                     url,
                     before,
                     after,
-                    after=page.look.text.title if page.look.text else "",
+                    after=_told(page.look.text.title, closed_words(dossier)) if page.look.text else "",
                     to_look=page.look,
                 )
 
@@ -228,6 +232,7 @@ def _pages(
     dossier: Dossier, visit: VisitSeen, noise: dict[str, set[tuple[str, str, str]]]
 ) -> dict[str, dict[str, _Page]]:
     """Pages by address and fetcher, profile A; walls and challenges are outcomes, not pages."""
+    closed = closed_words(dossier)
     found: dict[str, dict[str, _Page]] = {}
     for look in dossier.of_visit(visit.visit):
         if look.text is None or look.place == ELSEWHERE or look.purpose == "robots" or look.profile != "A":
@@ -240,9 +245,33 @@ def _pages(
             if passage.zone not in ("script_text", "template")
             and _key(passage.text)
             and _shape(passage) not in noise.get(look.url, ())
+            and not _holds(passage.text, closed)
         ]
+        # A heading of the closed queue is not told either, by whatever stands under it.
+        kept = [replace(passage, heading="…") if _holds(passage.heading, closed) else passage for passage in kept]
         found.setdefault(look.url, {})[look.fetcher] = _Page(look, kept)
     return found
+
+
+def closed_words(dossier: Dossier) -> frozenset[str]:
+    """Every passage of a service that waits in the closed queue, whole, and the quotes in it that are more than a word or two."""
+    found: set[str] = set()
+    for look in dossier.looks:
+        for passage in look.text.passages if look.text is not None else ():
+            for flag in passage.flags:
+                if flag.raises and (flag.sensitive or flag.code == HARM_CODE):
+                    quote = passage.text[flag.start - passage.start : flag.end - passage.start]
+                    found.update(words for words in (passage.text, quote) if len(words) >= _FRAGMENT)
+    return frozenset(found)
+
+
+def _holds(text: str, closed: frozenset[str]) -> bool:
+    """Whether *text* holds words of the closed queue, or is a piece of them."""
+    return any(words in text or (len(text) >= _FRAGMENT and text in words) for words in closed)
+
+
+def _told(text: str, closed: frozenset[str]) -> str:
+    return "…" if _holds(text, closed) else text
 
 
 def _shape(passage: Passage) -> tuple[str, str, str]:

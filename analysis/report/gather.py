@@ -433,7 +433,7 @@ class _Reader:
         return Page(
             url=url,
             role=row["role"],
-            title=self.mask(_without(row["title"], self.words.get(row["service"], ()))),
+            title=self.mask(_whole(row["title"], self.words.get(row["service"], ()))),
             outcome=row["outcome"],
             reason=row["reason"],
             rule=row["rule"],
@@ -653,6 +653,11 @@ def _by(found: list[dict[str, Any]], name: str) -> dict[str, list[dict[str, Any]
     for row in found:
         grouped[row[name]].append(row)
     return grouped
+
+
+def _whole(text: str, words: Iterable[str]) -> str:
+    """*text*, or a mark that it was left out where it holds any of *words*: the rest of a title would tell what they were."""
+    return text if _without(text, words) == text else "…"
 
 
 def _without(text: str, words: Iterable[str]) -> str:
