@@ -143,7 +143,7 @@ def import_file(
 
 
 def recognise(path: Path) -> Format:
-    """The format of *path*, told by its content and not by its name. Raises ``NotAnArchive``."""
+    """The format of *path*, told by its content; its name helps where that could be anything. Raises ``NotAnArchive``."""
     if path.is_dir():
         return Format("folder of saved pages", read_folder, folder_size)
     with path.open("rb") as file:
@@ -154,6 +154,10 @@ def recognise(path: Path) -> Format:
         return Format("WARC or ARC", read_warc, _file_size)
     if start.startswith(b"PK\x03\x04"):
         return Format("WACZ", read_wacz, packed_size)
+    if re.search(r"\.(cdxj?|idx)(\.gz)?$", path.name, re.IGNORECASE):
+        raise NotAnArchive(
+            f"{path.name} is the index of a web archive, which holds no text. Import the WARC files that it points to."
+        )
     found = guard.sniff(start[: guard.SNIFF_LENGTH])
     if found:
         raise NotAnArchive(f"{path.name} begins like {found}. {_FORMATS}")
@@ -167,12 +171,14 @@ def recognise(path: Path) -> Format:
         return Format("MHTML", read_mhtml, _file_size)
     if lower.startswith(("<!doctype html", "<html", "<!--", "<head", "<body", "<?xml")) or "<html" in lower:
         return Format("saved page", read_html_file, _file_size)
+    if path.suffix.lower() in _PAGE_NAMES and re.search(r"<[a-z]", lower):  # a page may begin with any of its parts
+        return Format("saved page", read_html_file, _file_size)
     header = csv_header(path)
     if is_ad_header(header):
         return Format("ad library export (CSV)", read_ad_csv, _file_size)
     if header and "text" in header and set(header) <= set(COLUMNS):
         return Format("CSV of texts", read_csv_texts, _file_size)
-    if len(header) > 1:
+    if len(header) > 1 and path.suffix.lower() in ("", ".csv", ".tsv", ".txt"):
         raise NotAnArchive(
             f"{path.name} line 1: no known columns. A CSV of texts has the header {','.join(COLUMNS)}; an ad library's "
             f"export has its own ({', '.join(header[:6])} … were found)."
@@ -180,6 +186,7 @@ def recognise(path: Path) -> Format:
     raise NotAnArchive(f"{path.name} is of no format that can be imported. {_FORMATS}")
 
 
+_PAGE_NAMES = (".html", ".htm", ".xhtml")
 _FORMATS = (
     "Known are WARC, ARC, WACZ, saved HTML pages and folders of them, MHTML, HAR, iTunes and model-library JSON, "
     "ad-library exports, and CSV of texts."

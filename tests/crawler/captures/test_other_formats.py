@@ -350,3 +350,31 @@ def test_recorded_files_of_other_kinds_are_refused() -> None:
     ):
         with pytest.raises(NotAnArchive):
             read(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        (
+            "pages.cdxj",
+            'com,velvetpane)/ 20260101000000 {"url": "https://velvetpane.example/", "length": "9"}\n',
+            "points to",
+        ),
+        ("pages.cdx.gz", "\x1f\x8b\x08", "points to"),
+        ("rules.aclj", 'com,velvetpane)/ - {"access": "allow"}\n', "of no format"),
+        ("texts.csv", "a,b\n1,2\n", "no known columns"),
+    ],
+)
+def test_what_is_no_capture_is_told_what_it_is_and_what_to_give(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(NotAnArchive, match=says):
+        recognise(path)
+
+
+def test_a_page_that_begins_with_a_script_is_a_page_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "part.html"
+    path.write_text("<script>\nvar a = 1;\n</script>\nThe tool, free to try\n<a href='/x'>here</a>\n")
+    assert recognise(path).name == "saved page"
