@@ -140,7 +140,7 @@ def _resolver(base: str) -> Any:
     return functools.partial(_resolve_again, base=base)
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=20_000)
 def _resolve_again(href: str, base: str) -> str:
     return _resolve(href, base)
 
@@ -239,7 +239,7 @@ def _matching(tree: LexborHTMLParser, base: str, kind: str) -> tuple[str, ...]:
     return tuple(found)[:50]
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=20_000)
 def _place(target: str, kind: str) -> str:
     """Host and path of an address that is one of sign-on or payment, else an empty string."""
     if not target.startswith(("http://", "https://")):

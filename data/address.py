@@ -66,13 +66,13 @@ def scheme(url: str) -> str:
     return url.partition(":")[0]
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=20_000)
 def _parts(url: str) -> tuple[str, str, str]:
     parsed = ada_url.URL(url)
     return str(parsed.protocol)[:-1], str(parsed.hostname), str(parsed.port)
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=20_000)
 def registrable(name: str) -> str:
     """The registrable domain of a host by the bundled Public Suffix List; the host itself for an IP or a suffix."""
     found = _extract()(name)
@@ -82,7 +82,7 @@ def registrable(name: str) -> str:
     return ".".join(name.rsplit(".", 2)[-2:])
 
 
-@functools.lru_cache(maxsize=65536)
+@functools.lru_cache(maxsize=20_000)
 def is_suffix(name: str) -> bool:
     """Whether a host is itself a public suffix, below which anybody may register: nobody's own domain."""
     found = _extract()(name)
