@@ -143,3 +143,21 @@ def test_hosts_are_listed_and_their_pages_taken_in_as_a_user_does_it(case: Case,
                       "--case", str(case.root))  # fmt: skip
     assert "taken in before" in again.stderr
     assert len(list(case.ledger.events("capture.imported"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_on_ray_files_are_imported_as_a_user_does_it(case: Case, put: Put, tmp_path: Path) -> None:
+    paths = [put(f"cc-{number}.warc.gz", gzipped(*records(16 + 8 * number))) for number in range(2)]
+    one = other(case, tmp_path)
+    expected = [import_file(one, path, lambda _: None, sought=Sought()) for path in paths]
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text("velvetpane.example\n")
+    done = plainview(
+        "import", *map(str, paths), "--hosts", str(hosts), "--engine", "ray", "--case", str(case.root), timeout=400
+    )
+    assert done.returncode == 0, done.stderr
+    with reading(case) as connection:
+        found = rows(connection, "SELECT count(*) AS n FROM observations WHERE fetcher = 'import'")
+    assert found[0]["n"] == sum(item.texts for item in expected) == 5
+    assert not list((case.root / "arriving").rglob("closed.json"))
