@@ -78,34 +78,50 @@ def ask(case: Case, statement: str, *, most: int = MOST_ROWS, seconds: float = 3
     """Run one SELECT over the views. Raises ``SqlRefused``; ``KeyboardInterrupt`` ends it at once."""
     with _room(case, memory_mb) as connection, _bounded(memory_mb):
         check(connection, statement)
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            connection.interrupt()
-
-        timer = threading.Timer(seconds, stop)
-        timer.start()
-        try:
-            cursor = connection.execute(statement)
-            columns = _distinct([item[0] for item in cursor.description or ()])
-            found = cursor.fetchmany(most + 1)
-        except duckdb.InterruptException:
-            if not late.is_set():
-                raise KeyboardInterrupt from None
-            raise SqlRefused(
-                f"The statement took longer than {seconds:g} seconds and was stopped. Narrow it, or allow more: --seconds"
-            ) from None
-        except (duckdb.OutOfMemoryException, MemoryError):
-            raise SqlRefused(
-                f"The statement needs more than {memory_mb} MB and was stopped. Narrow it, or allow more: --memory"
-            ) from None
-        except duckdb.Error as error:
-            raise SqlRefused(explained(error)) from None
-        finally:
-            timer.cancel()
+        columns, found = _run(connection, statement, most + 1, seconds, memory_mb)
     rows = [dict(zip(columns, row, strict=True)) for row in found[:most]]
     return Answer(columns, rows, len(found) > most)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, statement: str, most: int, seconds: float, memory_mb: int
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Run *statement* in a thread: DuckDB does not look for Ctrl-C while it computes, the thread that waits does."""
+    answered: list[tuple[tuple[str, ...], list[tuple[Any, ...]]]] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            cursor = connection.execute(statement)
+            answered.append((_distinct([item[0] for item in cursor.description or ()]), cursor.fetchmany(most)))
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    done = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        done.wait(seconds)
+    finally:
+        late = not done.is_set()
+        if late:
+            connection.interrupt()
+            done.wait()
+    if answered:
+        return answered[0]
+    if late:
+        raise SqlRefused(
+            f"The statement took longer than {seconds:g} seconds and was stopped. Narrow it, or allow more: --seconds"
+        )
+    error = failed[0]
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        raise SqlRefused(
+            f"The statement needs more than {memory_mb} MB and was stopped. Narrow it, or allow more: --memory"
+        )
+    if isinstance(error, duckdb.Error):
+        raise SqlRefused(explained(error))
+    raise error
 
 
 def check(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
@@ -195,6 +211,7 @@ def _room(case: Case, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
             )
             codes = [[code.id, code.name, code.title, code.theory, code.definition] for code in load_codebook().codes]
             connection.executemany("INSERT INTO codes VALUES (?, ?, ?, ?, ?)", codes)
+            connection.execute("SET enable_progress_bar = false")  # it would stand among the rows on stdout
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection

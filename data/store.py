@@ -125,7 +125,9 @@ def recorded_tables() -> dict[str, str]:
 
 def _open(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(path), read_only=read_only)
+        connection = duckdb.connect(str(path), read_only=read_only)
+        connection.execute("SET enable_progress_bar = false")  # a slow question would draw it among the rows on stdout
+        return connection
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error

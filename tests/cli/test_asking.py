@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,6 +323,20 @@ def test_sql_stops_at_its_bounds_and_names_the_nearest_column(case: Case) -> Non
         most=1,
     )
     assert (found.columns, found.rows, found.more) == (("service", "n"), [{"service": "alpha", "n": 2}], True)
+
+
+def test_ctrl_c_ends_a_statement_at_once(case: Case) -> None:
+    import os
+    import signal
+    import threading
+
+    from data.sandbox import ask
+
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ask(case, "SELECT count(*) FROM range(100000000) a, range(1000000) b", seconds=60)
+    assert time.monotonic() - began < 30
 
 
 def test_every_view_has_the_columns_that_are_documented(case: Case) -> None:
