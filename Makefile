@@ -49,6 +49,13 @@ evaluate: $(READY)
 slow: $(READY)
 	@$(BIN)/python -m pytest -m slow --timeout 1800
 
+# The reference pages are made from the code; the site and the man page are made from the manual.
+docs: $(READY)
+	@PYTHONPATH=. $(BIN)/python docs/reference.py
+	@$(BIN)/pip install --quiet --disable-pip-version-check "sphinx>=9,<10" "myst-parser>=5,<6"
+	@$(BIN)/sphinx-build -q -W -b html docs dist/manual
+	@$(BIN)/sphinx-build -q -W -b man docs dist/man
+
 wheel: $(READY)
 	@$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 

@@ -21,7 +21,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path
     with (shared / "tour.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
-            done = plainview("demo", str(root), timeout=280)
+            done = plainview("demo", str(root), timeout=580)
             said.write_text(json.dumps([done.returncode, done.stdout, done.stderr]), encoding="utf-8")
     code, stdout, stderr = json.loads(said.read_text(encoding="utf-8"))
     assert code == Exit.DONE, stderr
