@@ -4,7 +4,7 @@ from importlib.metadata import version as _version
 
 project = "Plainview"
 author = "Plainview"
-copyright = "the Plainview project"  # noqa: A001 - Sphinx's own name
+copyright = "the Plainview project"
 release = version = _version("plainview")
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
