@@ -36,7 +36,7 @@ _opened: list[Case] = []  # the case that this command is about, for what is sai
 
 def standing() -> str:
     """``unsealed`` and why, for the case that the command opened; empty where it is sealed. What every list ends with."""
-    from data.seal import seal_state
+    from data.standing import seal_state
 
     state = seal_state(_opened[-1]) if _opened else None
     return "" if state is None or state.sealed else f"The case is {state.word}: {state.reason}."

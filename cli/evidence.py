@@ -187,7 +187,8 @@ def export_case(
 ) -> Path:
     """Export *case* with its newest report; says on stderr what it is and whether it is sealed. Returns its path."""
     from data.export import ExportFailed, Selection, make_export
-    from data.seal import SealFailed, has_key, is_locked, load_key, seal_state
+    from data.seal import SealFailed, has_key, is_locked, load_key
+    from data.standing import seal_state
 
     chosen = selection if isinstance(selection, Selection) else Selection()
     key = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.context import standing
 from cli.exits import Stop
 from cli.filters import unknown
 from cli.terminal import Format, emit, narrow, say
@@ -133,7 +134,7 @@ def answer(
         if total > len(found)
         else f"{total:,} {what}."
     )
-    say(" ".join((some, listing.closing)).rstrip())
+    say(" ".join(filter(None, (some, listing.closing, standing()))))
 
 
 def every_row(

@@ -52,7 +52,7 @@ def workbook(
 def _about(opened: Case) -> Sheet:
     from cli.spreadsheet import Sheet
     from data import clock
-    from data.seal import seal_state
+    from data.standing import seal_state
 
     state, head = seal_state(opened), opened.ledger.head()
     facts = {

@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,18 +28,12 @@ from data.case import Case, TimestampAuthority
 from data.disk import write_file
 from data.ledger import Event
 from data.spool import file_record
+from data.standing import FAILED, NOT_REQUESTED, STAMPED
 from data.timestamp import Stamp, TimestampFailed, obtain, roots
 from data.verify import Problem, verify
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-STAMPED, FAILED, NOT_REQUESTED = "stamped", "failed", "not_requested"
-# What may happen to a sealed case without leaving it unsealed: it was read, not added to.
-READ = frozenset(
-    {"export.made", "report.made", "verify.done", "review.opened", "review.sheet_made", "operators.exported"}
-)
-ACCESS = READ | {"seal.made", "key.named"}
 
 
 class SealFailed(Exception):
@@ -87,24 +81,6 @@ class Seal:
     state: str
     reason: str
     stamps: tuple[StampResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SealState:
-    """How a case stands: ``sealed`` or ``unsealed`` with the reason, and the last seal's number, key and stamp state."""
-
-    sealed: bool
-    reason: str
-    number: int = 0
-    key: str = ""
-    stamp: str = ""
-    count: int = 0
-    head: str = ""
-
-    @property
-    def word(self) -> str:
-        """What every list and report says."""
-        return "sealed" if self.sealed else "unsealed"
 
 
 # --- keys
@@ -176,34 +152,6 @@ def _key(name: str, private: Ed25519PrivateKey) -> Key:
 def name_key(case: Case, key: Key) -> Event:
     """Put on the ledger which key is going to seal the case: from then on another key is a question."""
     return case.record("key.named", {"key": key.identity, "public_key": key.public.hex()})
-
-
-# --- how a case stands
-
-
-def seal_state(case: Case) -> SealState:
-    """Whether the case is sealed as it is now; every list and report says so."""
-    last, later = case.ledger.since("seal.made")
-    return seal_state_after(last.body if last else None, later)
-
-
-def seal_state_after(body: dict[str, Any] | None, later: Iterable[str]) -> SealState:
-    """How a case stands whose last ``seal.made`` says *body* (None: there is none), after entries called *later*."""
-    since = sum(name not in ACCESS for name in later)
-    if body is None:
-        return SealState(False, "it was never sealed")
-    facts: dict[str, Any] = {
-        "number": body["seal"],
-        "key": body["key"],
-        "stamp": body["state"],
-        "count": body["count"],
-        "head": body["head"],
-    }
-    if body["state"] == FAILED:
-        return SealState(False, f"a time stamp was asked for and not obtained: {body['reason']}", **facts)
-    if since:
-        return SealState(False, f"{since} entries were added after the last seal", **facts)
-    return SealState(True, "", **facts)
 
 
 # --- sealing

@@ -598,7 +598,7 @@ class _Check:
         # A report is written again in its place: what lies there must be one that was made.
         known: dict[str, dict[str, Any]] = {}
         hashes: dict[str, set[str]] = {}
-        for _, body in ledger.named("export.made", "report.made"):
+        for _, body in ledger.named("export.made", "report.made", "workbook.made"):
             files = _files_of(body) or {f"exports/{body.get('file')}": body}
             known.update(files)
             for name, facts in files.items():

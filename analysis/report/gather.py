@@ -48,7 +48,7 @@ from data.export.selection import closed_visits, ledger_lines
 from data.law import load_law
 from data.outcomes import Outcome
 from data.records import Service
-from data.seal import seal_state
+from data.standing import seal_state
 from data.store import reading, rows
 
 CONTRARY: Final = ("PROHIB", "DISCLAIM", "NEGATED")

@@ -9,7 +9,7 @@ from data.case import CaseFacts
 from data.codebook import Code, Codebook
 from data.law import Hook
 from data.records import Service
-from data.seal import SealState
+from data.standing import SealState
 
 
 @dataclass(frozen=True, slots=True)

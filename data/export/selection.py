@@ -10,7 +10,7 @@ from typing import Any
 from data.canonical import canonical, sha256
 from data.case import Case
 from data.codebook import load_codebook
-from data.seal import READ
+from data.standing import READ
 
 # These never leave in a general export; their hashes stand in their place, so that the chain still holds.
 _SENSITIVE = ("referral.", "unmask", "service.halted", "service.released")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from data.canonical import canonical
+from data.canonical import canonical, sha256
 from data.case import Case, CaseError, open_case
 from data.export import make_export
 from data.ledger import Ledger
@@ -25,8 +25,8 @@ from data.seal import (
     load_key,
     make_key,
     make_seal,
-    seal_state,
 )
+from data.standing import seal_state
 from data.verify import ed25519_verify, verify
 from tests.data.cases import small_case
 from tests.hostile.authority import Authority, make_authority, serve
@@ -333,3 +333,13 @@ def test_what_a_killed_command_left_is_a_note_and_no_problem(case: Case, name: s
     report = verify(case.root)
     assert report.problems == []
     assert any(name in note and "cut off" in note for note in report.notes)
+
+
+def test_making_a_workbook_reads_a_case_and_does_not_unseal_it(case: Case, key: Key) -> None:
+    make_seal(case, key)
+    (case.exports / "workbook.xlsx").write_bytes(b"sheet")
+    case.record("workbook.made", {"file": "workbook.xlsx", "sha256": sha256(b"sheet"), "rows": {}})
+    assert seal_state(case).sealed
+    assert verify(case.root).problems == []
+    (case.exports / "workbook.xlsx").write_bytes(b"other")
+    assert [item.file for item in verify(case.root).problems] == ["exports/workbook.xlsx"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.case import CaseFacts
 from data.export.selection import Line, Selection
-from data.seal import seal_state_after
+from data.standing import seal_state_after
 
 
 @dataclass(frozen=True, slots=True)
