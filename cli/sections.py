@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 if TYPE_CHECKING:
     from typer import Context
@@ -18,9 +18,21 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Hand over": ("report", "workbook", "seal", "export", "verify", "custody", "rebuild"),
 }
 
+# What stands for the value of an option that names none: nobody at a terminal wants to read the type of a variable.
+_PLAIN: Final = {"str": "", "list[str]": "", "str | None": "", "list[str] | None": "", "int": "N", "float": "X"}
+
 
 class Sections(TyperGroup):
     """A group whose commands stand in sections; a group of none of them lists its own in their order."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        for command in self.commands.values():
+            for option in command.params:
+                if isinstance(option, TyperOption) and not option.metavar and not option.is_flag:
+                    kind = option.bare_type()
+                    if kind in _PLAIN:
+                        option.metavar = _PLAIN[kind] or option.opts[0].lstrip("-").upper().replace("-", "_")
 
     def list_commands(self, ctx: Context) -> list[str]:  # type: ignore[override]  # the vendored context is the same class
         """The names in the order of the sections."""
