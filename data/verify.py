@@ -52,6 +52,8 @@ _CASE_FILES = {"case.toml", "case.duckdb", "case.duckdb.wal", "case.lock", "ledg
 # What stays of a file that was being written when the machine stopped, and where DuckDB puts what does not fit into memory.
 _CUT_OFF = {f"{name}.new" for name in _CASE_FILES} | {"case.duckdb.new.wal", "case.duckdb.tmp", "case.duckdb.new.tmp"}
 _CASE_FOLDERS = {"evidence", "spool", "seals", "exports"}
+_PAPERS = ("report.made", "workbook.made")
+_WITH_FILES = ("visit.closed", "seal.made", "export.made", *_PAPERS)
 _SPOOL_FILES = {*_VISIT_FILES, "inflight.jsonl"}
 
 
@@ -489,10 +491,10 @@ def _sizes(ledger: LedgerRead) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for entry in ledger.entries.values():
         body, event = entry.get("body"), entry.get("event")
-        if not isinstance(body, dict) or event not in ("visit.closed", "seal.made", "export.made", "report.made"):
+        if not isinstance(body, dict) or event not in _WITH_FILES:
             continue
         base = f"evidence/{body.get('visit')}/" if event == "visit.closed" else ""
-        files = _files_of(body) or ({f"exports/{body.get('file')}": body} if event == "report.made" else {})
+        files = _files_of(body) or ({f"exports/{body.get('file')}": body} if event in _PAPERS else {})
         for name, facts in files.items():
             sizes = found.setdefault(base + name, set())
             if type(facts.get("bytes")) is int:
@@ -598,7 +600,7 @@ class _Check:
         # A report is written again in its place: what lies there must be one that was made.
         known: dict[str, dict[str, Any]] = {}
         hashes: dict[str, set[str]] = {}
-        for _, body in ledger.named("export.made", "report.made", "workbook.made"):
+        for _, body in ledger.named("export.made", *_PAPERS):
             files = _files_of(body) or {f"exports/{body.get('file')}": body}
             known.update(files)
             for name, facts in files.items():
