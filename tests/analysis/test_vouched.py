@@ -50,6 +50,7 @@ def test_a_run_that_read_only_what_was_new_vouches_for_all_that_is_there(case: C
     assert wrong(case) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_reads_everything_again_gives_the_same_hashes(case: Case, tmp_path: Path) -> None:
     before = [entry.body["tables"] for entry in case.ledger.events("analysis.run", "findings.run")][-2:]
     rebuild(case)
