@@ -7,15 +7,18 @@ One spaCy pipeline of named components over one ``Doc``:
 ``plainview_reader``  the trained component: codes, spans and stance (``analysis/reader.py``)
 ``plainview_labels``  rules and reader joined, stance from context, spans in the original text
 
-A passage that neither the rules' word index nor the reader's cheap gate finds worth reading never becomes a ``Doc``.
+Before any of them, the gate (`analysis/gate.py`) looks at all passages at once; one that plainly claims nothing never
+becomes a ``Doc``, and one met before is not read again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -56,6 +59,13 @@ class Label:
 
 
 REFERRAL_SHARE: Final = 0.6  # of the threshold, for codes of kind `referral`
+CLAIMING: Final = 3.0  # from this score of the gate on a passage is taken to claim something
+DOUBT_THRESHOLD: Final = 0.6  # below it
+FRAGMENT_WORDS: Final = 5
+FRAGMENT_THRESHOLD: Final = 0.8  # for menu entries, labels and the like
+_DATA: Final = re.compile(r"\W*[{\[]\s*[\"`]|[\"`]\S*[\"`:]?\W*$")  # settings and code that stand in a page as text
+_SENTENCE: Final = re.compile(r"(?=.*[.!?](?:\s|$))(?:\w+\W+){9}\w")  # ten words with a full stop are no button
+REMEMBERED: Final = 50_000  # readings whose labels are kept, since footers and menus come again on every page
 
 if not Doc.has_extension("plainview"):
     Doc.set_extension("plainview", default=None)
@@ -71,6 +81,7 @@ class _Desk:
     list_intro: str
     matches: Sequence[Match] = ()
     seen: Seen | None = None
+    score: float = math.inf
     labels: tuple[Label, ...] = ()
 
 
@@ -139,19 +150,27 @@ class _Labels:
         for sight in desk.seen:
             matches = by_code.pop(sight.code, [])
             confidence = self._confidence(sight.logit, matches)
-            if confidence >= self._threshold(sight.code):
+            if confidence >= self._threshold(desk, sight.code):
                 labels.extend(self._sighted(desk, sight, matches, confidence))
         for code, matches in by_code.items():
             confidence = self._confidence(self._join_settings["floor"], matches)
-            if confidence >= self._threshold(code):
+            if confidence >= self._threshold(desk, code):
                 labels.extend(label for label in self._by_rules(desk, confidence) if label.code == code)
         return labels
 
-    def _threshold(self, code: str) -> float:
-        """The confidence from which a code is labelled; lower for referral codes, where recall comes first."""
+    def _threshold(self, desk: _Desk, code: str) -> float:
+        """The confidence from which a code is labelled.
+
+        Lower for referral codes, where recall comes first. Higher where the gate doubts that anything is claimed, and
+        for fragments: on everyday pages most passages claim nothing, which confidence fitted on coded passages cannot know.
+        """
         assert self._join_settings is not None
         threshold = self._join_settings["threshold"]
-        return threshold * REFERRAL_SHARE if code in self._codebook.referral_codes else threshold
+        if code in self._codebook.referral_codes:
+            return threshold * REFERRAL_SHARE
+        if len(desk.folded.text.split()) <= FRAGMENT_WORDS:
+            return max(threshold, FRAGMENT_THRESHOLD)
+        return threshold if desk.score >= CLAIMING else max(threshold, DOUBT_THRESHOLD)
 
     def _confidence(self, logit: float, matches: Sequence[Match]) -> float:
         """Calibrated probability that the code is there, from the reader's score and the rules that matched."""
@@ -159,10 +178,14 @@ class _Labels:
         weights = self._join_settings
         score = weights["scale"] * logit + weights["offset"]
         if any(not match.rule.weak for match in matches):
-            score += weights["strong"]
+            rule = weights["strong"]
         elif matches:
-            score += weights["weak"]
-        return round(1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score)))), 4)
+            rule = weights["weak"]
+        else:
+            rule = 0.0
+        # A rule alone is often wrong; where the reader sees the code as well it is never a reason to doubt.
+        score += rule if logit <= weights["floor"] else max(0.0, rule)
+        return round(1.0 / (1.0 + math.exp(-max(-9.0, min(9.0, score)))), 4)
 
     def _sighted(self, desk: _Desk, sight: Sight, matches: Sequence[Match], confidence: float) -> list[Label]:
         """One label a stance, at the strongest segment that has it."""
@@ -171,7 +194,10 @@ class _Labels:
         for segment in sight.segments:
             if segment.strength < 0.4 * peak:
                 continue
-            stance = self._codebook.stance_ids[max(range(len(segment.stances)), key=segment.stances.__getitem__)]
+            chances = dict(zip(self._codebook.stance_ids, segment.stances, strict=True))
+            if _SENTENCE.search(desk.folded.text[segment.start : segment.end + 2]):
+                chances["UI"] = 0.0
+            stance = max(chances, key=chances.__getitem__)
             known = best.get(stance)
             if known is None or segment.strength > known.strength:
                 best[stance] = segment
@@ -220,8 +246,18 @@ def _claim_span(folded: Folded, match: Match) -> tuple[int, int]:
     return start + len(words) - len(words.lstrip()), end - len(words) + len(words.rstrip())
 
 
-def _desk(reading: Reading) -> _Desk:
-    return _Desk(reading, fold(reading.text), fold(last_headings(reading.heading)).text, fold(reading.list_intro).text)
+@lru_cache(maxsize=8192)
+def _folded_context(heading: str, list_intro: str) -> tuple[str, str]:
+    return fold(last_headings(heading)).text, fold(list_intro).text
+
+
+def _desk(reading: Reading, folded: Folded | None = None) -> _Desk:
+    return _Desk(reading, folded or fold(reading.text), *_folded_context(reading.heading, reading.list_intro))
+
+
+def _encodable(text: str) -> str:
+    """Text that spaCy can hash: a lone surrogate becomes U+FFFD, and nothing moves."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @Language.factory("plainview_fold")
@@ -255,6 +291,7 @@ class Claims:
         self._rulebook = Rulebook(codebook)
         self._reader = reader
         self._gate = gate
+        self._known: dict[Reading, tuple[Label, ...]] = {}
         self.nlp = spacy.blank("en")
         self.nlp.max_length = 10_000_000
         self._components = (
@@ -276,32 +313,46 @@ class Claims:
         """
         source = iter(readings)
         while batch := list(islice(source, batch_size)):
-            yield from self._read_batch(batch)
+            fresh = [reading for reading in dict.fromkeys(batch) if reading not in self._known]
+            if len(self._known) + len(fresh) > REMEMBERED:
+                self._known.clear()
+                fresh = list(dict.fromkeys(batch))
+            self._known.update(zip(fresh, self._read_batch(fresh), strict=True))
+            yield from [self._known[reading] for reading in batch]
 
-    def _worth_reading(self, desk: _Desk) -> bool:
-        if self._reader is None:
-            return False
-        if self._gate is None:
-            return True
-        return self._gate.passes(desk.folded.text, desk.heading, desk.list_intro, desk.reading.page_role)
+    def _chosen(self, readings: Sequence[Reading]) -> list[tuple[int, _Desk]]:
+        """The passages worth the reader's time, with what the rules see in them."""
+        folded = [fold(reading.text) for reading in readings]
+        scores: Sequence[float] = [math.inf] * len(readings)
+        low = high = -math.inf
+        if self._gate is not None:
+            contexts = [(r.page_role, *_folded_context(r.heading, r.list_intro)) for r in readings]
+            scores = self._gate.scores([part.text for part in folded], contexts)
+            low, high = self._gate.low, self._gate.high
+        chosen: list[tuple[int, _Desk]] = []
+        for place, score in enumerate(scores):
+            if score < low or _DATA.match(folded[place].text):
+                continue
+            reading = readings[place]
+            matches = self._rulebook.find(folded[place].text, reading.page_role)
+            if not matches and (score < high or self._reader is None):
+                continue
+            if language_of(folded[place].text) != "en":
+                continue
+            desk = _desk(reading, folded[place])
+            desk.matches, desk.score = matches, score
+            chosen.append((place, desk))
+        return chosen
 
-    def _read_batch(self, batch: list[Reading]) -> list[tuple[Label, ...]]:
-        desks = [_desk(reading) for reading in batch]
+    def _read_batch(self, batch: Sequence[Reading]) -> list[tuple[Label, ...]]:
+        found: list[tuple[Label, ...]] = [()] * len(batch)
+        chosen = self._chosen(batch)
         docs: list[Doc] = []
-        places: list[int] = []
-        for place, desk in enumerate(desks):
-            desk.matches = self._rulebook.find(desk.folded.text, desk.reading.page_role)
-            if not desk.matches and not self._worth_reading(desk):
-                continue
-            if language_of(desk.folded.text) != "en":
-                desk.matches = ()
-                continue
-            doc = self.nlp.make_doc(desk.reading.text)
+        for _, desk in chosen:
+            doc = self.nlp.make_doc(_encodable(desk.reading.text))
             doc._.plainview = desk
             docs.append(doc)
-            places.append(place)
-        if docs:
-            stream: Iterable[Doc] = self._components[2].pipe(docs)
-            for doc in stream:
-                self._components[3](doc)
-        return [desk.labels for desk in desks]
+        for (place, desk), doc in zip(chosen, self._components[2].pipe(docs), strict=True):
+            self._components[3](doc)
+            found[place] = desk.labels
+        return found

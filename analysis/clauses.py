@@ -1,29 +1,33 @@
 """The second layer: eight unfair-clause types on terms pages, read sentence by sentence.
 
-The reader's body up to its last layer is shared; a last layer of its own and a head for each type were trained on the
-public 50-contract corpus (Lippi et al. 2019; LexGLUE UNFAIR-ToS). A clause is a type of term, never a violation, and
-never mixed with the 34 codes.
+Two looks at a sentence are added up: heads on the states of the reader, whose body learned the types together with the
+codes, and linear support vectors on word and letter n-grams. Both were trained on the public 50-contract corpus (Lippi et
+al. 2019; LexGLUE UNFAIR-ToS). A clause is a type of term, never a violation, and never mixed with the 34 codes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.folding import fold
-from analysis.reader import WEIGHTS, Array, Reader, layer_states, unpack
+from analysis.reader import WEIGHTS, Array, Reader
 from data.codebook import Codebook, load_codebook
 
 _BRACKETS: Final = (("-lrb-", "("), ("-rrb-", ")"), ("``", '"'), ("''", '"'))
 _DIGITS: Final = re.compile(r"\d+")
 _SENTENCE: Final = re.compile(r"(?<=[.;!?])\s+(?=[A-Z(\"“])")
 LONGEST: Final = 128
+GRAMS: Final = 1 << 16  # places for n-grams of words, and as many for those of letters
+_WORD: Final = re.compile(r"[a-z0']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,37 @@ def plain(text: str) -> str:
     return _DIGITS.sub("0", text)
 
 
+def grams(text: str) -> tuple[dict[int, int], dict[int, int]]:
+    """How often each hashed n-gram of words (1 to 3) and of letters inside words (3 to 5) stands in plain text."""
+    words = _WORD.findall(text)
+    of_words: dict[int, int] = {}
+    of_letters: dict[int, int] = {}
+    for length in (1, 2, 3):
+        for at in range(len(words) - length + 1):
+            place = zlib.crc32(" ".join(words[at : at + length]).encode()) % GRAMS
+            of_words[place] = of_words.get(place, 0) + 1
+    for word in words:
+        word = f" {word} "
+        for length in (3, 4, 5):
+            for at in range(max(1, len(word) - length + 1)):
+                place = zlib.crc32(word[at : at + length].encode()) % GRAMS
+                of_letters[place] = of_letters.get(place, 0) + 1
+    return of_words, of_letters
+
+
+def weighted(counts: tuple[Mapping[int, int], Mapping[int, int]], idf: Array) -> tuple[npt.NDArray[np.int64], Array]:
+    """Places and weights of a sentence: 1 + log of the count, times idf, each of the two parts of length one."""
+    places, values = [], []
+    for offset, bag in zip((0, GRAMS), counts, strict=True):
+        own = np.fromiter(sorted(bag), dtype=np.int64, count=len(bag))
+        count = np.array([bag[place] for place in own.tolist()], dtype=np.float32)
+        value = (1 + np.log(count)) * idf[own + offset] if len(own) else count
+        length = float(np.sqrt((value * value).sum())) or 1.0
+        places.append(own + offset)
+        values.append(np.asarray(value / length, dtype=np.float32))
+    return np.concatenate(places), np.concatenate(values)
+
+
 class Clauses:
     """The clause reader; it shares the body of ``reader``."""
 
@@ -60,21 +95,33 @@ class Clauses:
         if reader is None or not file.exists():
             return None
         with np.load(file) as stored:
-            weights = unpack({name: stored[name] for name in stored.files})
+            weights = {name: stored[name].astype(np.float32) for name in stored.files}
         return cls(reader, weights, load_codebook())
 
-    def score(self, sentence: str) -> Array:
-        """Logit of each clause type for one sentence, shape (8,); above 0 means that it is there."""
+    def heads(self, sentence: str) -> Array:
+        """Logit of each clause type from the reader's states, shape (8,)."""
         pieces = self._reader.pieces
         ids = pieces.encode(plain(sentence))[0][:LONGEST]
         sequence = [pieces.cls, *ids, pieces.sep]
-        x = self._reader.states(sequence, [0] * len(sequence), layers=self._reader.depth - 1)
-        x = layer_states(x, self._w, "layer.")
+        x = self._reader.states(sequence, [0] * len(sequence))
         attention = self._w["query"] @ x.T / np.float32(8)
         attention = np.exp(attention - attention.max(1, keepdims=True))
         attention /= attention.sum(1, keepdims=True)
         logits = ((attention @ x) * self._w["wc"]).sum(1) + self._w["uc.weight"] @ x[0] + self._w["uc.bias"]
-        return np.asarray(logits - self._w["threshold"], dtype=np.float32)
+        return np.asarray(logits, dtype=np.float32)
+
+    def margins(self, sentence: str) -> Array:
+        """Margin of each clause type from the n-grams, shape (8,)."""
+        places, values = weighted(grams(plain(sentence)), self._w["idf"])
+        own = self._w["grams"][:, places] @ values * self._w["grams.scale"] + self._w["grams.bias"]
+        return np.asarray(own, dtype=np.float32)
+
+    def score(self, sentence: str) -> Array:
+        """Score of each clause type for one sentence, shape (8,); above 0 means that it is there."""
+        score = self.margins(sentence) - self._w["threshold"]
+        if self._w["share"]:
+            score = score + self._w["share"] * self.heads(sentence)
+        return np.asarray(score, dtype=np.float32)
 
     def read_sentence(self, sentence: str) -> tuple[str, ...]:
         """Ids of the clause types of one sentence, in the order of the codebook."""

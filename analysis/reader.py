@@ -5,7 +5,8 @@ examples, the practice sentences and the train part of the gold passages, its vo
 6-bit integers with a scale a row. Three heads read its states: one logit a code for the passage, one a code and token
 for the span, and the stance of a code at a span. `analysis/training.py` makes the weights.
 
-Each passage is computed alone, so that what is read of it does not depend on what stands in the same batch.
+A passage is read as a whole and sentence by sentence, each computed alone, so that what is read of it does not depend on
+what stands in the same batch.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +28,14 @@ from analysis.wordpiece import WordPiece
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 LONGEST: Final = 160  # pieces of a passage read at once; longer ones are read in windows
+BRIEF: Final = 64  # pieces of a passage that may leave early
 CONTEXT: Final = 40  # pieces of context
 OVERLAP: Final = 40
 HEADS: Final = 12
-EXIT_LAYER: Final = 2  # after it a passage that plainly claims nothing is let go
+ALONE: Final = 0.4  # share of a sentence read alone in the score of a code
+ALONE_IN_LONG: Final = 0.8  # the same in a passage of more than LONG characters, where one claim is drowned
+LONG: Final = 700
+EXIT_LAYERS: Final = (1, 2)  # after them a passage that plainly claims nothing is let go
 
 Array = npt.NDArray[np.float32]
 
@@ -67,6 +73,29 @@ def context_words(page_role: str, heading: str, list_intro: str) -> str:
     return f"{page_role} page. {heading}" + (f". list: {list_intro}" if list_intro else "")
 
 
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?;])[\"')\]]*\s+")
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Bounds of the sentences of folded text that have three words or more."""
+    bounds = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    return [(start, end) for start, end in pairwise(bounds) if len(text[start:end].split()) >= 3]
+
+
+def _moved(sight: Sight, by: int) -> Sight:
+    segments = tuple(replace(part, start=part.start + by, end=part.end + by) for part in sight.segments)
+    return replace(sight, segments=segments)
+
+
+def _averaged(segment: Segment, views: Sequence[Segment]) -> Segment:
+    """A segment whose stances are the mean of its own and those of the strongest other view of the same words."""
+    same = [view for view in views if view.start < segment.end and view.end > segment.start]
+    if not same:
+        return segment
+    other = max(same, key=lambda view: view.strength)
+    return replace(segment, stances=tuple((a + b) / 2 for a, b in zip(segment.stances, other.stances, strict=True)))
+
+
 _INNER: Final = re.compile(r"(?:qkv|o|f1|f2)\.weight$")
 
 
@@ -93,8 +122,15 @@ def _normalise(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
-    return np.asarray(np.float32(0.5) * x * (np.float32(1.0) + np.tanh(inner)), dtype=np.float32)
+    inner = x * x
+    inner *= np.float32(0.0356774081)
+    inner += np.float32(0.7978845608)
+    inner *= x
+    np.tanh(inner, out=inner)
+    inner += np.float32(1.0)
+    inner *= x
+    inner *= np.float32(0.5)
+    return inner
 
 
 def _softmax(x: Array) -> Array:
@@ -104,15 +140,6 @@ def _softmax(x: Array) -> Array:
 
 def _sigmoid(x: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30, 30))), dtype=np.float32)
-
-
-def _exit_weights(folder: Path) -> tuple[Array, float] | None:
-    if not (folder / "gate.npz").exists():
-        return None
-    with np.load(folder / "gate.npz") as stored:
-        if "exit.weight" not in stored.files:
-            return None
-        return stored["exit.weight"].astype(np.float32), float(stored["exit.bias"])
 
 
 def layer_states(x: Array, w: dict[str, Array], prefix: str = "") -> Array:
@@ -138,14 +165,16 @@ class Reader:
         pieces: WordPiece,
         settings: dict[str, Any],
         sha256: str,
-        exit_weights: tuple[Array, float] | None = None,
     ) -> None:
         self._w = weights
         self.pieces = pieces
         self.codes: tuple[str, ...] = tuple(settings["codes"])
         self.stances: tuple[str, ...] = tuple(settings["stances"])
         self.settings = settings
-        self._exit = exit_weights
+        self._exits = {
+            layer: (weights[f"exits.{n}.weight"][0], float(weights[f"exits.{n}.bias"][0]) - threshold)
+            for n, (layer, threshold) in enumerate(zip(EXIT_LAYERS, settings.get("exits", ()), strict=False))
+        }
         self.sha256 = sha256
         self.depth = int(settings["layers"])
         self._layers = [{key: weights[f"layers.{n}.{key}"] for key in self._keys()} for n in range(self.depth)]
@@ -169,11 +198,15 @@ class Reader:
         with np.load(file) as stored:
             weights = unpack({name: stored[name] for name in stored.files})
         settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
-        return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest(), _exit_weights(folder))
+        return cls(weights, WordPiece.load(folder / "vocab.txt"), settings, digest.hexdigest())
 
     def layer(self, number: int) -> dict[str, Array]:
         """The weights of one layer, matrices input-major."""
         return self._layers[number]
+
+    def embeddings(self) -> Array:
+        """The vectors of the word pieces, shape (pieces, width)."""
+        return self._w["word.weight"]
 
     def _encode_context(self, page_role: str, heading: str, list_intro: str) -> tuple[int, ...]:
         return tuple(self.pieces.encode(context_words(page_role, heading, list_intro))[0][:CONTEXT])
@@ -183,6 +216,41 @@ class Reader:
         return [self._read(*context) for context in contexts]
 
     def _read(self, page_role: str, heading: str, list_intro: str, text: str) -> Seen:
+        """A passage read as a whole, and each of its sentences alone; the two views are averaged.
+
+        Pages pack claims of different stance into one paragraph, and read as a whole the first colours the rest.
+        """
+        whole = self._passage(page_role, heading, list_intro, text)
+        bounds = sentences(text)
+        if len(bounds) < 2:
+            return whole
+        alone = [
+            _moved(sight, start)
+            for start, end in bounds
+            for sight in self._passage(page_role, heading, list_intro, text[start:end])
+        ]
+        at_large = {sight.code: sight for sight in whole}
+        peaks: dict[str, Sight] = {}
+        for sight in alone:
+            if sight.code not in peaks or sight.logit > peaks[sight.code].logit:
+                peaks[sight.code] = sight
+        share = ALONE if len(text) <= LONG else ALONE_IN_LONG
+        unseen = float(self.settings["floor"]) - 1.0
+        seen: list[Sight] = []
+        for code in self.codes:
+            large, peak = at_large.get(code), peaks.get(code)
+            source = large or peak
+            if source is None:
+                continue
+            logit = share * (peak.logit if peak else unseen) + (1 - share) * (large.logit if large else unseen)
+            segments = source.segments
+            if large is not None:
+                views = [s for sight in alone if sight.code == code and sight.logit > 0 for s in sight.segments]
+                segments = tuple(_averaged(segment, views) for segment in segments)
+            seen.append(Sight(code, logit, segments))
+        return tuple(seen)
+
+    def _passage(self, page_role: str, heading: str, list_intro: str, text: str) -> Seen:
         ids, starts, ends = self.pieces.encode(text)
         if not ids:
             return ()
@@ -223,11 +291,17 @@ class Reader:
             x = layer_states(x, layer)
         return x
 
-    def glance(self, context: Context, layers: int = EXIT_LAYER) -> Array:
-        """What the first layers make of a passage: its first state beside the mean of its own, shape (2 * width,)."""
+    def glances(self, context: Context) -> list[float]:
+        """The logits of "claims something" at each exit."""
         sequence, types, offset = self._sequence(context)
-        x = self.states(sequence, types, layers)
-        return np.concatenate([x[0], x[offset:-1].mean(0)])
+        x = self._embedded(sequence, types)
+        found, done = [], 0
+        for n, layer in enumerate(EXIT_LAYERS):
+            x = self._through(x, self._layers[done:layer])
+            done = layer
+            seen = np.concatenate([x[0], x[offset:-1].mean(0)])
+            found.append(float(seen @ self._w[f"exits.{n}.weight"][0]) + float(self._w[f"exits.{n}.bias"][0]))
+        return found
 
     def summary(self, page_role: str, heading: str, list_intro: str, text: str) -> Array:
         """A passage as one vector: the logit of each code, then the mean of its last states."""
@@ -256,14 +330,14 @@ class Reader:
         offset = len(before) + 2
         sequence = [pieces.cls, *before, pieces.sep, *ids, pieces.sep]
         x = self._embedded(sequence, [0] * offset + [1] * (len(ids) + 1))
-        begin = 0
-        if self._exit is not None:
-            begin = EXIT_LAYER
-            x = self._through(x, self._layers[:EXIT_LAYER])
-            weight, bias = self._exit
+        done = 0
+        # In a long passage the mean that the exits look at would drown a claim.
+        for layer, (weight, bias) in self._exits.items() if len(ids) <= BRIEF else ():
+            x = self._through(x, self._layers[done:layer])
+            done = layer
             if float(np.concatenate([x[0], x[offset:-1].mean(0)]) @ weight) + bias < 0:
                 return ()
-        x = self._through(x, self._layers[begin:])
+        x = self._through(x, self._layers[done:])
         body = x[offset : offset + len(ids)]
         logits = self._code_logits(x, body)
         chosen = np.flatnonzero(logits > self.settings["floor"])

@@ -369,6 +369,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     seed: Annotated[int, typer.Option()] = 1,
     rate: Annotated[float, typer.Option(help="Learning rate of the body.")] = 2e-4,
+    frozen: Annotated[int, typer.Option(min=0, help="How many of the first layers stay as they are.")] = 0,
     start: Annotated[Path | None, typer.Option(help="Folder of earlier weights to go on from.")] = None,
     everyday: Annotated[
         Path | None, typer.Option(help="Folder of real pages (html/*.html.gz) that claim nothing.")
@@ -388,14 +389,12 @@ def train(
     def progress(line: str) -> None:
         typer.echo(line, err=True)
 
-    recipe = training.Recipe(epochs=epochs, seed=seed, body_rate=rate)
+    recipe = training.Recipe(epochs=epochs, seed=seed, body_rate=rate, frozen=frozen)
     try:
-        training.train(load_codebook(), gold, recipe, output, progress, start, everyday)
+        training.train(load_codebook(), gold, recipe, output, progress, start, everyday, clauses)
         if calibrate:
             training.calibrate(calibrate, output, progress)
         if calibrate and everyday:
             training.train_gate(gold, calibrate, everyday, output, progress)
-        if clauses:
-            training.train_clauses(clauses, output, progress)
     except RuntimeError as error:
         raise _fail(str(error), 6) from error
