@@ -1,12 +1,12 @@
 # make demo   set everything up and run the main job on the bundled fictional web
 # make test   set everything up and run the tests
-# The rest is for those who work on it: check, format, lock, leaks, bench, evaluate, soak, wheel, docs, clean.
+# The rest is for those who work on it: check, format, lock, leaks, slow, bench, evaluate, wheel, docs, clean.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format lock leaks bench bench-compare evaluate soak slow wheel docs clean
+.PHONY: demo test check format lock leaks bench evaluate slow wheel docs clean
 
 demo: $(READY)
 	@$(BIN)/plainview demo
@@ -45,6 +45,15 @@ evaluate: $(READY)
 	@if [ -d ../shared/data ]; then for what in twice clauses everyday docs dark-patterns speed; do \
 		echo "== $$what"; $(BIN)/python -m tests.benchmarks.claims $$what || exit 1; done; \
 		else echo "no data beside the repository: clauses, everyday pages, dark patterns and speed are left out"; fi
+
+# Ratios against named peers in the same run. Nothing else should run meanwhile.
+bench: $(READY)
+	@$(BIN)/python -m tests.benchmarks.crawl
+	@$(BIN)/python -m tests.benchmarks.render
+	@$(BIN)/python -m tests.benchmarks.passages
+	@$(BIN)/python -m tests.benchmarks.claims speed
+	@$(BIN)/python -m tests.benchmarks.verify ../shared/data/webpages/html
+	@$(BIN)/python -m tests.benchmarks.operators
 
 slow: $(READY)
 	@$(BIN)/python -m pytest -m slow --timeout 1800
