@@ -222,7 +222,7 @@ class Reader:
         """
         whole = self._passage(page_role, heading, list_intro, text)
         bounds = sentences(text)
-        if len(bounds) < 2:
+        if len(bounds) < 2 or (not whole and len(text) <= LONG):
             return whole
         alone = [
             _moved(sight, start)
