@@ -46,12 +46,13 @@ def add(
     case: CaseOption = None,
 ) -> None:
     """Add services. One bad row is named with its line, and then nothing is added."""
-
     opened = the_case(case)
     rows: list[tuple[str, dict[str, str]]] = []
     for item in what:
         if item.lower().endswith(".csv") or Path(item).is_file():
             rows += _read_csv(Path(item))
+            if Path(item).resolve().is_relative_to(opened.root.resolve()):
+                say(f"{item} lies in the case folder, where plainview verify will name it as a stranger. Move it out.")
         else:
             rows.append((item, {"service": "", "url": item, "kind": kind, "source": source, "stratum": stratum}))
     _add(opened, rows)
@@ -68,7 +69,7 @@ def _add(opened: Case, rows: list[tuple[str, dict[str, str]]], because: list[dic
         changed[service.service] = old.joined(service) if old is not None else service
     new = [item for item in changed.values() if len(item.urls) != before.get(item.service, 0)]
     if not new:
-        say("All of these are on the list already; nothing was added.")
+        say("All of these addresses are on the list already; nothing was added, and nothing was changed.")
         return
     body: dict[str, object] = {"services": [item.as_json() for item in new]}
     opened.record("services.added", {**body, "suggested": because} if because else body)

@@ -88,3 +88,12 @@ def test_adding_what_is_listed_already_changes_nothing(case: Path) -> None:
     again = plainview("services", "add", "https://alpha.example/", "--case", str(case))
     assert again.returncode == 0
     assert "nothing was added" in again.stderr
+
+
+def test_a_list_that_lies_in_the_case_is_taken_and_said_to_be_a_stranger_there(case: Path) -> None:
+    table = case / "services.csv"
+    table.write_text(HEADER + "Alpha,https://alpha.example,website,,\n", encoding="utf-8")
+    done = plainview("services", "add", "services.csv", cwd=case)
+    assert done.returncode == 0
+    assert "Move it out" in done.stderr
+    assert "services.csv" in plainview("verify", cwd=case).stdout
