@@ -102,7 +102,7 @@ class TestInABrowser:
         assert page.inner_text("#filter-result") == "1 passages of 1 services fit."
         shown = page.locator(".ind:visible")
         assert shown.count() == 1
-        assert PROMISE in shown.inner_text()
+        expect(shown).to_contain_text(PROMISE, timeout=60_000)
         page.click("button[type=reset]")
         expect(page.locator("#filter-result")).to_be_empty(timeout=60_000)
         assert page.locator(".ind:visible").count() == before > 4
